@@ -1,0 +1,149 @@
+"""A run's folder under runs/: what it holds and how its parts are found.
+
+Facts about a run are read from its files, never from its name: config.json, versions.json, data.json, metrics.csv,
+heartbeat.json, checkpoints/, samples/, figures/, evaluation.json and the executed notebooks.
+"""
+
+import csv
+import json
+import os
+import platform
+import socket
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+
+from rcgan_nb import paths
+from rcgan_nb.archive import checkpoint
+from rcgan_nb.config import TrainConfig
+
+SILENT_AFTER = 600  # seconds without a heartbeat after which a run on another machine counts as lost
+VERSIONS_OF = ("rcgan-nb", "tensorflow", "keras", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config(self) -> TrainConfig:
+        return TrainConfig.read(self.path / "config.json")
+
+    @property
+    def data(self) -> dict:
+        """What data the run was made from: fingerprint, shape, classes, fitted scaling."""
+        return self.read_json("data.json")
+
+    def read_json(self, name) -> dict:
+        return json.loads((self.path / name).read_text())
+
+    def write_json(self, name, values):
+        partial = self.path / f"{name}.partial"
+        partial.write_text(json.dumps(values, indent=1) + "\n")
+        os.replace(partial, self.path / name)
+
+    def folder(self, name) -> Path:
+        (self.path / name).mkdir(exist_ok=True)
+        return self.path / name
+
+    def beat(self, state, step, error=""):
+        """Write the heartbeat: who works on this run, and how far it is."""
+        self.write_json(
+            "heartbeat.json",
+            {"state": state, "step": int(step), "time": time.time(), "host": socket.gethostname(), "error": error}
+            | _this_process(),
+        )
+
+    def status(self) -> str:
+        """finished, failed, interrupted, running; killed or lost when it should be running and nobody is there."""
+        try:
+            beat = self.read_json("heartbeat.json")
+        except (OSError, ValueError):
+            return "never started"
+        if beat["state"] != "running":
+            return beat["state"]
+        if beat["host"] == socket.gethostname():
+            return "running" if _alive(beat) else "killed"
+        return "running" if time.time() - beat["time"] < SILENT_AFTER else "lost"
+
+    def metrics(self) -> dict[str, list[float]]:
+        """Columns of metrics.csv; a last line cut short by a crash is left out."""
+        with open(self.path / "metrics.csv", newline="") as file:
+            header, *rows = list(csv.reader(file))
+        rows = [row for row in rows if len(row) == len(header) and all(row)]
+        return {name: [float(row[i]) for row in rows] for i, name in enumerate(header)}
+
+    def checkpoint(self, which="last"):
+        """Path of the last or best whole checkpoint.
+
+        Raises: FileNotFoundError: there is none.
+        """
+        pattern = "best.npz" if which == "best" else "step-*.npz"
+        for path in sorted(self.path.glob(f"checkpoints/{pattern}"), reverse=True):
+            try:
+                checkpoint.read(path)
+                return path
+            except ValueError as error:
+                print(f"{error} The one before it is used.")
+        raise FileNotFoundError(f"run {self.name} ({self.status()}) holds no whole checkpoint {which!r}.")
+
+
+def create(config: TrainConfig, data: dict) -> Run:
+    """Make the folder of a new run; config, versions and data are on disk before the first step."""
+    name = config.run_name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{config.model}_{Path(config.dataset).stem}"
+    run = Run(paths.inside(paths.runs(), name))
+    if (run.path / "config.json").exists():
+        raise FileExistsError(f"run {name!r} exists already at {run.path}; choose another run_name.")
+    run.path.mkdir(parents=True, exist_ok=True)
+    run.write_json("versions.json", _versions())
+    run.write_json("data.json", data)
+    config.save(run.path / "config.json")
+    return run
+
+
+def find(name) -> Run:
+    """A run by its name under runs/, by its path, or 'latest': the one begun last that has a checkpoint."""
+    if name == "latest":
+        found = [p.parent for p in paths.runs().glob("*/config.json") if any(p.parent.glob("checkpoints/*.npz"))]
+        if not found:
+            raise FileNotFoundError(f"there is no run with a checkpoint in {paths.runs()}; train one first.")
+        return Run(max(found, key=lambda path: (path / "config.json").stat().st_mtime))
+    for path in (paths.runs() / str(name), Path(name).expanduser()):
+        if (path / "config.json").is_file():
+            return Run(path.resolve())
+    known = sorted(p.parent.name for p in paths.runs().glob("*/config.json"))
+    raise FileNotFoundError(f"there is no run {str(name)!r} in {paths.runs()}; known: {', '.join(known) or 'none'}.")
+
+
+def _versions() -> dict:
+    found = {"python": platform.python_version(), "platform": platform.platform(), "cpus": os.cpu_count()}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed as a package"
+    return found
+
+
+def _this_process() -> dict:
+    import psutil
+
+    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _alive(beat) -> bool:
+    """Whether the very process that wrote the heartbeat lives: its number alone may have been given away again."""
+    import psutil
+
+    try:
+        return abs(psutil.Process(beat["pid"]).create_time() - beat["started"]) < 1
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,197 @@
+"""Settings: one flat frozen dataclass per task, checked when made, written to and read from JSON.
+
+A field's name is its name everywhere: notebook parameter, `config.json`, column of a table.
+"""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+
+def setting(default, help, *, low=None, high=None, choices=None):
+    """A dataclass field with its explanation and the values it may take (`low` and `high` included)."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+def did_you_mean(name, known) -> str:
+    """'did you mean ...? ' for the nearest known name, or nothing."""
+    near = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
+class Config:
+    """What all configurations share: checks, copies, JSON."""
+
+    def __post_init__(self):
+        for f in dataclasses.fields(self):
+            object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+
+    @classmethod
+    def names(cls) -> list[str]:
+        return [f.name for f in dataclasses.fields(cls)]
+
+    @classmethod
+    def make(cls, **values):
+        """Build from keyword values, refusing unknown names with the nearest known one."""
+        for name in values:
+            if name not in cls.names():
+                raise ValueError(
+                    f"setting {name!r} is not known; {did_you_mean(name, cls.names())}Known: {', '.join(cls.names())}."
+                )
+        return cls(**values)
+
+    def to_dict(self) -> dict:
+        return dataclasses.asdict(self)
+
+    def save(self, path):
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path):
+        return cls.make(**json.loads(Path(path).read_text()))
+
+
+def _checked(f, value):
+    """The value in the field's own type, or a ValueError that says what came and what was expected."""
+    kind = type(f.default)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is int and type(value) is float and value.is_integer():  # papermill reads 1e4 as a float
+        value = int(value)
+    if type(value) is not kind:
+        hint = f" Under papermill, `-r {f.name} ...` keeps text as it is." if kind is str else ""
+        raise ValueError(f"{f.name} must be {kind.__name__}, but {value!r} is {type(value).__name__}.{hint}")
+    low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
+    if kind is float and not math.isfinite(value):
+        raise ValueError(f"{f.name} must be a finite number, but {value!r} came.")
+    if (low is not None and value < low) or (high is not None and value > high):
+        limits = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{f.name} must be {limits}, but {value!r} came.")
+    if choices and value not in choices:
+        raise ValueError(
+            f"{f.name} {value!r} is not known; {did_you_mean(value, choices)}Known: {', '.join(map(str, choices))}."
+        )
+    return value
+
+
+SCALERS = ("minmax", "feature", "standard", "local", "cumulative", "integral")
+ORDERS = ("rows", "columns", "pixels")
+
+
+@dataclass(frozen=True)
+class DataConfig(Config):
+    """Which series, and how they are read."""
+
+    dataset: str = setting("digits", "name of a data set or prepared set, or the path of an .npz, .csv or .parquet")
+    image_size: int = setting(0, "side in pixels to which images are reduced; 0 keeps the data set's own", low=0)
+    image_order: str = setting("rows", "a step of a picture's series is a row, column or pixel", choices=ORDERS)
+    min_faces_per_person: int = setting(0, "lfw: label by person, those with so many pictures; 0 for no labels", low=0)
+    seq_len: int = setting(0, "tables: steps per window; 0 keeps each series whole", low=0)
+    stride: int = setting(0, "tables: steps from one window to the next; 0 is seq_len (no overlap)", low=0)
+
+    def load_arguments(self) -> dict:
+        """The arguments of `load` that these settings stand for."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(DataConfig)}
+
+
+@dataclass(frozen=True)
+class TrainConfig(DataConfig):
+    """Everything that decides a training run. Saved as `config.json` before the first step."""
+
+    run_name: str = setting("", "folder under runs/; empty makes one of time, model and data set")
+    model: str = setting("auto", "auto takes rcgan where labels exist, else rgan", choices=("auto", "rgan", "rcgan"))
+    recipe: str = setting("stable", "defaults for all that is not set here", choices=("stable", "esteban"))
+    seed: int = setting(0, "equal seeds give equal runs", low=0, high=2**31 - 1)
+    scaler: str = setting("minmax", "how series come into [-1, 1]; a prepared set may bring its own", choices=SCALERS)
+
+    generator: str = setting("lstm_dense", "the generating network", choices=("lstm_dense", "lstm_plain"))
+    discriminator: str = setting("bilstm_pool", "its opponent", choices=("bilstm_pool", "lstm_per_step"))
+    latent_dim: int = setting(16, "size of the noise vector at every step", low=1)
+    hidden_units: int = setting(128, "units of the recurrent layers", low=2)
+
+    steps: int = setting(4000, "generator updates", low=1)
+    batch_size: int = setting(64, "series per update", low=2)
+    d_steps: int = setting(1, "discriminator updates per generator update", low=1)
+    loss: str = setting("logistic", "pair of losses", choices=("logistic",))
+    d_optimizer: str = setting("adam", "optimiser of the discriminator", choices=("adam", "sgd"))
+    learning_rate: float = setting(1e-3, "rate of the discriminator", low=0.0)
+    g_factor: float = setting(1.0, "generator rate / discriminator rate", low=0.0)
+    beta_1: float = setting(0.0, "Adam's first decay", low=0.0, high=0.999999)
+    beta_2: float = setting(0.99, "Adam's second decay", low=0.0, high=0.999999)
+    r1_weight: float = setting(1.0, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
+    instance_noise: float = setting(0.1, "standard deviation of noise on all that the discriminator sees", low=0.0)
+    average_decay: float = setting(0.995, "decay of the generator's averaged weights; 0 is off", low=0.0, high=0.999999)
+
+    log_every: int = setting(20, "steps between rows of metrics.csv", low=1)
+    sample_every: int = setting(250, "steps between sheets of fixed-noise samples", low=1)
+    checkpoint_every: int = setting(500, "steps between checkpoints", low=1)
+
+
+# Esteban et al. 2017, arXiv:1706.02633, and its code's settings for MNIST: Adam at 1e-3 for the generator, plain
+# gradient descent at 0.1 for the discriminator, 100 units, batches of 28, a logit per step. We keep one discriminator
+# update per generator update (theirs: 1 to 2).
+RECIPES = {
+    "stable": {},
+    "esteban": {
+        "generator": "lstm_plain",
+        "discriminator": "lstm_per_step",
+        "latent_dim": 5,
+        "hidden_units": 100,
+        "batch_size": 28,
+        "d_optimizer": "sgd",
+        "learning_rate": 0.1,
+        "g_factor": 0.01,
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "r1_weight": 0.0,
+        "instance_noise": 0.0,
+        "average_decay": 0.0,
+    },
+}
+
+
+def train_config(**values) -> TrainConfig:
+    """A TrainConfig in which the recipe stands in for every setting that was not given."""
+    recipe = RECIPES.get(values.get("recipe", "stable"), {})
+    return TrainConfig.make(**{**recipe, **values})
+
+
+@dataclass(frozen=True)
+class GenerateConfig(Config):
+    """Which run to draw from, and what to write."""
+
+    run: str = setting("latest", "name of a run under runs/, its path, or latest")
+    count: int = setting(1000, "number of series", low=1)
+    label: str = setting("", "class to draw; empty draws the training part's mix")
+    seed: int = setting(0, "equal seeds give equal series", low=0, high=2**31 - 1)
+    checkpoint: str = setting("last", "which checkpoint of the run", choices=("last", "best"))
+    file_format: str = setting("npz", "format of the file", choices=("npz", "csv", "parquet"))
+    output: str = setting("", "file to write; empty puts it into the run's folder")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Config):
+    """Which run to judge, and by whom."""
+
+    run: str = setting("latest", "name of a run under runs/, its path, or latest")
+    checkpoint: str = setting("last", "which checkpoint of the run", choices=("last", "best"))
+    judges: str = setting("svm,cnn", "classifiers, separated by commas: svm, cnn")
+    judge_seeds: int = setting(3, "how often each judge is trained anew", low=1)
+    epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
+    seed: int = setting(0, "seed of the synthetic series and of the baselines", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class PrepareConfig(DataConfig):
+    """What to do with a data set before training."""
+
+    name: str = setting("prepared", "name of the prepared set, which -p dataset takes")
+    scaler: str = setting("minmax", "how series come into [-1, 1]", choices=SCALERS)
+    downsample_image: int = setting(1, "images: side of the square of pixels that become one", low=1)
+    downsample_time: int = setting(1, "steps whose mean becomes one step", low=1)
+    hide: str = setting("", "parts to hide, as feature:first-last, separated by commas; '*' is all; see masking")
+    keep: str = setting("", "parts to keep, all else is hidden; same writing")
+    weigh: str = setting("", "parts to weigh, same writing with =weight, as in '0:3-5=0.2'")

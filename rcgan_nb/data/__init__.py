@@ -1,0 +1,88 @@
+"""Data sets by name: `load(name) -> SeriesSet`. A new set is a function and a line in SETS."""
+
+import dataclasses
+from pathlib import Path
+
+from rcgan_nb import paths, series
+from rcgan_nb.config import ORDERS, did_you_mean
+from rcgan_nb.data import images, lfw, synthetic, tables
+from rcgan_nb.series import SeriesSet
+
+SETS = {
+    "digits": images.digits,
+    "fashion": images.fashion,
+    "lfw": lfw.lfw,
+    "mnist": images.mnist,
+    "mnist3": images.mnist3,
+    "sines": synthetic.sines,
+    "sines5": synthetic.sines5,
+    "smooth": synthetic.smooth,
+}
+FILES = (".npz", ".csv", ".parquet")
+
+
+def load(
+    dataset: str, *, image_size=0, image_order="rows", min_faces_per_person=0, seq_len=0, stride=0
+) -> SeriesSet:
+    """Load a data set with its fixed split into train, validation and test parts.
+
+    Args:
+        dataset: a name of SETS, the name of a prepared set, or the path of an .npz, .csv or .parquet file.
+        image_size: side in pixels to which pictures are reduced; 0 keeps their own.
+        image_order: whether a step is a row, a column or a pixel.
+        min_faces_per_person: lfw only; label by person, keeping persons with so many pictures.
+        seq_len, stride: tables only; window length and the distance between windows, in steps.
+    Raises:
+        ValueError: unknown name, altered file, values that are not usable.
+        FileNotFoundError: the files are not there and cannot be fetched.
+    """
+    if image_order not in ORDERS:
+        raise ValueError(f"image_order {image_order!r} is not known; Known: {', '.join(ORDERS)}.")
+    if dataset in SETS:
+        options = {"image_size": image_size, "min_faces_per_person": min_faces_per_person}
+        return as_series(_of_set(dataset, options), image_order)
+    if Path(dataset).suffix in FILES:
+        return _with_split(_of_file(Path(dataset).expanduser(), seq_len, stride))
+    if dataset and Path(dataset).name == dataset and paths.prepared(dataset).exists():
+        return series.read(paths.prepared(dataset))
+    prepared = sorted(path.stem for path in (paths.runs() / "prepared").glob("*.npz"))
+    known = [*SETS, *prepared]
+    raise ValueError(
+        f"dataset {dataset!r} is not known; {did_you_mean(dataset, known)}Known: {', '.join(known)}. "
+        "Your own: give a path to an .npz, .csv or .parquet file."
+    )
+
+
+def _of_set(name, options):
+    """Call the set's function with those options it takes; refuse others that were set."""
+    import inspect
+
+    maker = SETS[name]
+    takes = inspect.signature(maker).parameters
+    for option, value in options.items():
+        if value and option not in takes:
+            raise ValueError(f"{option} means nothing to the data set {name!r}; leave it at 0.")
+    return maker(**{option: value for option, value in options.items() if option in takes})
+
+
+def _of_file(path: Path, seq_len, stride) -> SeriesSet:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; paths are taken from the folder where you started.")
+    return series.read(path) if path.suffix == ".npz" else tables.read(path, seq_len=seq_len, stride=stride)
+
+
+def _with_split(s: SeriesSet) -> SeriesSet:
+    """Give a user's set the standard split: by group where groups are given, else by label."""
+    if s.split is not None:
+        return s
+    labels = None if s.groups is not None else s.y
+    return dataclasses.replace(s, split=series.split(len(s), labels=labels, groups=s.groups))
+
+
+def as_series(pictures: SeriesSet, order: str) -> SeriesSet:
+    """Read pictures, loaded by rows, by columns or pixel by pixel instead."""
+    if not pictures.image or order == "rows":
+        return pictures
+    n, height, width = pictures.x.shape
+    x = pictures.x.transpose(0, 2, 1) if order == "columns" else pictures.x.reshape(n, height * width, 1)
+    return dataclasses.replace(pictures, x=x, order=order, features=())

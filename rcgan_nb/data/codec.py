@@ -1,0 +1,99 @@
+"""The door between series in original units and the arrays that networks see."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from rcgan_nb.data import scaling
+from rcgan_nb.series import SeriesSet
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Turns a SeriesSet into float32 `(n, seq_len, channels)` in [-1, 1], and back.
+
+    The channels are the scaled features and, where the set has them, further ones that the generator produces along:
+    the attributes of a scaling per series (constant over time), an observed mask per feature, and one for the length.
+    """
+
+    chain: list
+    attributes: scaling.Affine | None
+    observed: bool
+    lengths: bool
+    blank: SeriesSet  # one series of the set, for its names and classes
+
+    @classmethod
+    def fit(cls, train: SeriesSet, scaler: str) -> "Codec":
+        """Fit on the training part only; a set that brings its own scaling keeps it."""
+        filled, valid = _filled(train), train.valid
+        chain = scaling.from_json(train.scaling) if train.scaling else scaling.fit(scaler, filled, valid)
+        _, found = scaling.forward(chain, filled)
+        everywhere = np.ones((*found.shape[:1], 1, found.shape[1]), bool)
+        attributes = scaling._minmax(found[:, None], everywhere, (0, 1)) if found.shape[1] else None
+        blank = dataclasses.replace(train.take([0]), x=np.zeros_like(train.x[:1]))
+        return cls(chain, attributes, train.observed is not None, train.lengths is not None, blank)
+
+    @property
+    def channels(self) -> int:
+        features = self.blank.x.shape[2]
+        per_series = features if self.attributes else 0
+        return features + per_series + (features if self.observed else 0) + bool(self.lengths)
+
+    def encode(self, s: SeriesSet) -> np.ndarray:
+        x, attributes = scaling.forward(self.chain, _filled(s))
+        parts = [x]
+        if self.attributes:
+            scaled, _ = self.attributes.forward(attributes[:, None])
+            parts.append(np.broadcast_to(scaled, (*x.shape[:2], scaled.shape[2])))
+        if self.observed:
+            parts.append(2.0 * s.valid - 1)
+        if self.lengths:
+            inside = np.arange(x.shape[1]) < s.lengths[:, None]
+            parts.append(2.0 * inside[:, :, None] - 1)
+        return np.concatenate(parts, axis=2).astype(np.float32)
+
+    def decode(self, array, y=None) -> SeriesSet:
+        """Series in original units from what the generator made."""
+        array = np.asarray(array, np.float64)
+        features = self.blank.x.shape[2]
+        x, rest = array[:, :, :features], array[:, :, features:]
+        attributes = observed = lengths = None
+        if self.attributes:
+            mean = rest[:, :, :features].mean(1, keepdims=True)
+            attributes = self.attributes.inverse(mean)[:, 0]
+            rest = rest[:, :, features:]
+        x = scaling.inverse(self.chain, x, attributes)
+        if self.observed:
+            observed, rest = rest[:, :, :features] > 0, rest[:, :, features:]
+        if self.lengths:
+            inside = rest[:, :, 0] > 0
+            lengths = np.where(inside.all(1), array.shape[1], inside.argmin(1)).clip(1).astype(np.int32)
+        made = dataclasses.replace(
+            self.blank, x=x.astype(np.float32), y=y, lengths=lengths, observed=observed, groups=None, split=None
+        )
+        return dataclasses.replace(made, x=np.where(made.valid, made.x, 0.0).astype(np.float32))
+
+    def to_json(self) -> dict:
+        return {
+            "chain": scaling.to_json(self.chain),
+            "attributes": scaling.to_json([self.attributes]) if self.attributes else None,
+            "observed": self.observed,
+            "lengths": self.lengths,
+        }
+
+    @classmethod
+    def from_json(cls, items, blank) -> "Codec":
+        attributes = scaling.from_json(items["attributes"])[0] if items["attributes"] else None
+        return cls(scaling.from_json(items["chain"]), attributes, items["observed"], items["lengths"], blank)
+
+
+def _filled(s: SeriesSet) -> np.ndarray:
+    """Values with gaps filled by the last one observed, before that by the feature's mean."""
+    if s.observed is None and s.lengths is None:
+        return s.x.astype(np.float64)
+    valid = s.valid
+    last = np.maximum.accumulate(np.where(valid, np.arange(s.x.shape[1])[:, None], -1), axis=1)
+    carried = np.take_along_axis(s.x, last.clip(0), axis=1)
+    mean = np.where(valid, s.x, 0.0).sum((0, 1)) / valid.sum((0, 1)).clip(1)
+    return np.where(last >= 0, carried, mean).astype(np.float64)

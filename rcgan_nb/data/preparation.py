@@ -1,0 +1,65 @@
+"""Downsampling, scaling and masks in one go: what prepare.ipynb does."""
+
+import dataclasses
+
+import numpy as np
+
+from rcgan_nb import paths
+from rcgan_nb.config import PrepareConfig
+from rcgan_nb.data import SETS, codec, load, masking, scaling
+from rcgan_nb.series import SeriesSet
+
+
+def prepare(config: PrepareConfig) -> SeriesSet:
+    """Load, downsample, fit scaler and masks on the training part, and save under the set's new name.
+
+    The saved series stay in original units; the fitted transforms travel with them and are applied at the door of the
+    networks, so that everything generated returns in original units.
+    """
+    if config.name in SETS:
+        raise ValueError(f"name {config.name!r} is a data set's own; choose another for the prepared set.")
+    path = paths.prepared(config.name)
+    s = load(**config.load_arguments())
+    s = downsample_image(s, config.downsample_image)
+    s = downsample_time(s, config.downsample_time)
+    train = s.part("train")
+    filled = codec._filled(train)
+    chain = scaling.fit(config.scaler, filled, train.valid)
+    table = masking.weights(s, hide=config.hide, keep=config.keep, weigh=config.weigh)
+    if (table != 1).any():
+        chain.append(masking.transform(chain, table, filled))
+    info = {**s.info, "name": config.name, "prepared from": config.dataset}
+    prepared = dataclasses.replace(s, scaling=scaling.to_json(chain), info=info)
+    prepared.save(path)
+    return prepared
+
+
+def downsample_image(s: SeriesSet, factor: int) -> SeriesSet:
+    """Every factor x factor pixels become one, their mean. Pictures that are read by rows."""
+    if factor == 1:
+        return s
+    if not s.image or s.order != "rows":
+        raise ValueError("downsample_image needs pictures read by rows; use downsample_time for other series.")
+    height, width = s.image
+    if height % factor or width % factor:
+        raise ValueError(f"downsample_image {factor} does not divide a picture of {height} x {width} pixels.")
+    x = s.x.reshape(len(s), height // factor, factor, width // factor, factor).mean((2, 4))
+    return dataclasses.replace(s, x=x, image=x.shape[1:], features=tuple(f"column {i}" for i in range(x.shape[2])))
+
+
+def downsample_time(s: SeriesSet, factor: int) -> SeriesSet:
+    """Every `factor` steps become one, the mean of what was observed; the last block may be shorter."""
+    if factor == 1:
+        return s
+    n, seq_len, features = s.x.shape
+    if factor > seq_len:
+        raise ValueError(f"downsample_time {factor} is more than the {seq_len} steps there are.")
+    blocks = -(-seq_len // factor)
+    pad = ((0, 0), (0, blocks * factor - seq_len), (0, 0))
+    shape = (n, blocks, factor, features)
+    valid = np.pad(s.valid, pad).reshape(shape)
+    total = np.pad(np.where(s.valid, s.x, 0.0), pad).reshape(shape).sum(2)
+    x = (total / valid.sum(2).clip(1)).astype(np.float32)
+    observed = None if s.observed is None else valid.any(2)
+    lengths = None if s.lengths is None else -(-s.lengths // factor)
+    return dataclasses.replace(s, x=x, observed=observed, lengths=lengths, image=(), order="rows")

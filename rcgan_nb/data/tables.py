@@ -1,0 +1,125 @@
+"""Long tables (CSV, Parquet) cut into series: one row per series and time, one column per feature."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from rcgan_nb.series import SeriesSet, encode
+
+SERIES, TIME, LABEL, GROUP = "series", "time", "label", "group"
+
+
+def read(path, *, seq_len=0, stride=0) -> SeriesSet:
+    """Read a long table with the columns series, time, features..., and optionally label and group.
+
+    Rows are ordered by time within a series. With seq_len each series is cut into windows of so many steps, one every
+    `stride` steps (default: seq_len), and windows of one series stay in one group; without it each series is kept
+    whole. Shorter series keep their length in `lengths`, empty cells become values that were not observed. Remainders
+    of cut series shorter than seq_len are left out, with a warning.
+    Raises: ValueError: a column is missing or not a number, two rows stand for one series and time, labels change
+        within a series.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    features = _features(table, path)
+    table = table.sort_values([SERIES, TIME], kind="stable")
+    twice = table.duplicated([SERIES, TIME])
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise ValueError(
+            f"{path}: {int(twice.sum())} rows repeat a series and time, the first series {row[SERIES]!r} at time "
+            f"{row[TIME]!r}. Keep one row for each, or average them."
+        )
+    pieces, owners, skipped = [], [], 0
+    for owner, rows in table.groupby(SERIES, sort=True):
+        values = rows[features].to_numpy(float)
+        starts = _starts(len(values), seq_len, stride)
+        covered = starts[-1] + (seq_len or len(values))
+        skipped += max(len(values) - covered, 0)
+        pieces += [values[s : s + seq_len] if seq_len else values for s in starts]
+        owners += [owner] * len(starts)
+    if skipped:
+        warnings.warn(f"{path}: {skipped} last steps do not fill a window of {seq_len} and are left out.", stacklevel=2)
+    return _padded(pieces, _per_series(table, owners, path), features, path)
+
+
+def _features(table, path) -> list[str]:
+    """The names of the feature columns, after a check that the table has what it needs."""
+    missing = [name for name in (SERIES, TIME) if name not in table]
+    features = [str(name) for name in table.columns if name not in (SERIES, TIME, LABEL, GROUP)]
+    if missing or not features:
+        raise ValueError(
+            f"{path} has the columns {list(table.columns)}; expected 'series', 'time', one or more features, and "
+            "optionally 'label' and 'group'. Rename its columns."
+        )
+    texts = [name for name in features if table[name].dtype.kind not in "fiub"]
+    if texts:
+        raise ValueError(f"{path}: the columns {texts} do not hold numbers; code them as numbers or drop them.")
+    for name in (SERIES, TIME):
+        if table[name].isna().any():
+            raise ValueError(f"{path}: the column {name!r} has {int(table[name].isna().sum())} empty cells.")
+    return features
+
+
+def _starts(length, seq_len, stride) -> range:
+    """First steps of the windows; a series shorter than a window is one window."""
+    return range(0, max(length - seq_len, 0) + 1, stride or seq_len) if seq_len else range(1)
+
+
+def _per_series(table, owners, path) -> dict:
+    """Labels and groups of the pieces whose series are `owners`."""
+    found = {GROUP: np.asarray([str(owner) for owner in owners])}
+    for name in (LABEL, GROUP):
+        if name not in table:
+            continue
+        if table[name].isna().any():
+            raise ValueError(f"{path}: the column {name!r} has empty cells; every row of a series carries it.")
+        values = table.groupby(SERIES)[name]
+        changing = values.nunique()[lambda count: count > 1]
+        if len(changing):
+            raise ValueError(f"{path}: {name} changes within series {changing.index[0]!r}; it must be one per series.")
+        found[name] = values.first().loc[owners].to_numpy()
+    return found
+
+
+def _padded(pieces, per_series, features, path) -> SeriesSet:
+    """Pieces of several lengths as one array, with lengths and mask only where they say something."""
+    lengths = np.array([len(piece) for piece in pieces], np.int32)
+    x = np.full((len(pieces), lengths.max(), len(features)), np.nan)
+    for i, piece in enumerate(pieces):
+        x[i, : len(piece)] = piece
+    inside = np.arange(x.shape[1]) < lengths[:, None]
+    observed = ~np.isnan(x)
+    y, classes = encode(per_series[LABEL]) if LABEL in per_series else (None, ())
+    return SeriesSet(
+        x=np.nan_to_num(x).astype(np.float32),
+        y=y,
+        lengths=lengths if (lengths != lengths[0]).any() else None,
+        observed=None if observed[inside].all() else observed,
+        groups=np.asarray(per_series[GROUP]).astype(str),
+        classes=classes,
+        features=tuple(features),
+        info={"name": path.stem, "source": path.name, "licence": "the owner's"},
+    )
+
+
+def to_frame(s: SeriesSet):
+    """The long table of a set: series, time, features (empty where not observed), label and group if it has them."""
+    import pandas as pd
+
+    n, seq_len, _ = s.x.shape
+    lengths = np.full(n, seq_len) if s.lengths is None else s.lengths
+    inside = np.arange(seq_len) < lengths[:, None]
+    which, time = np.nonzero(inside)
+    table = pd.DataFrame({SERIES: which, TIME: time})
+    values = np.where(s.valid, s.x, np.nan)[inside]
+    for i, name in enumerate(s.features):
+        table[name] = values[:, i]
+    if s.y is not None:
+        table[LABEL] = np.asarray(s.classes)[s.y[which]]
+    if s.groups is not None:
+        table[GROUP] = s.groups[which]
+    return table

@@ -1,0 +1,112 @@
+"""What watches the training loop. A monitor is called with the loop after every step; it may write into the run.
+
+The loop shows: run, gan, codec, config, step, metrics (dict of floats, on logged steps), real (the training and
+validation parts as the networks see them), and started (the clock at the first step).
+"""
+
+import csv
+import time
+
+import numpy as np
+
+from rcgan_nb import plots
+from rcgan_nb.archive import checkpoint
+from rcgan_nb.evaluation.similarity import mmd2
+
+SHEET_ROWS = 8
+MMD_SERIES = 500
+
+
+class Metrics:
+    """Write a row of metrics.csv at each logged step, and the heartbeat at most every second."""
+
+    def __init__(self):
+        self.beaten = 0.0
+
+    def __call__(self, loop):
+        if loop.metrics:
+            row = {"step": loop.step, "seconds": round(time.time() - loop.started, 3), **loop.metrics}
+            path = loop.run.path / "metrics.csv"
+            new = not path.exists()
+            with open(path, "a", newline="") as file:
+                writer = csv.DictWriter(file, row)
+                if new:
+                    writer.writeheader()
+                writer.writerow(row)
+        if time.time() - self.beaten > 1:
+            loop.run.beat("running", loop.step)
+            self.beaten = time.time()
+
+
+class Progress:
+    """Print one living line: step, losses, steps per second, time left. A line a log can show, too."""
+
+    def __init__(self, every_seconds=2.0):
+        self.every, self.printed, self.last = every_seconds, time.time(), {}
+
+    def __call__(self, loop):
+        self.last = loop.metrics or self.last
+        now, done = time.time(), loop.step == loop.config.steps
+        if not done and now - self.printed < self.every:
+            return
+        self.printed = now
+        rate = loop.step / max(now - loop.started, 1e-9)
+        left = (loop.config.steps - loop.step) / rate
+        losses = "  ".join(f"{name} {value:.3f}" for name, value in self.last.items())
+        line = f"step {loop.step}/{loop.config.steps}  {losses}  {rate:.1f} steps/s  {_clock(left)} left"
+        print(f"{line:<100}", end="\n" if done else "\r", flush=True)
+
+
+def _clock(seconds) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+class Samples:
+    """At intervals draw series from the same noise and labels, keep them as numbers and as a sheet."""
+
+    def __init__(self, loop):
+        classes = loop.gan.num_classes
+        labels = np.repeat(np.arange(classes or 1), SHEET_ROWS).astype(np.int32)
+        if not classes:
+            labels = np.zeros(3 * SHEET_ROWS, np.int32)
+        self.labels = labels if classes else None
+        self.noise = loop.gan.noise(len(labels), seed=loop.config.seed)
+
+    def __call__(self, loop):
+        if loop.step % loop.config.sample_every and loop.step != loop.config.steps:
+            return
+        made = loop.codec.decode(loop.gan.generate(self.noise, self.labels), self.labels)
+        folder = loop.run.folder("samples")
+        made.save(folder / f"step-{loop.step:07d}.npz")
+        plots.save(plots.sheet(made, title=f"step {loop.step}"), folder / f"step-{loop.step:07d}.png", dpi=80)
+
+
+class Checkpoints:
+    """At intervals keep the whole state: the last two, and the best by MMD to the validation part."""
+
+    def __init__(self, loop):
+        real, labels = loop.real["validation"]
+        chosen = np.random.default_rng(loop.config.seed).permutation(len(real))[:MMD_SERIES]
+        self.real, self.labels = real[chosen], labels[chosen]
+        self.noise = loop.gan.noise(len(chosen), seed=loop.config.seed + 1)
+        self.best = np.inf
+
+    def __call__(self, loop):
+        if loop.step % loop.config.checkpoint_every == 0 or loop.step == loop.config.steps:
+            self.keep(loop)
+
+    def keep(self, loop):
+        """Write a checkpoint now."""
+        fake = loop.gan.generate(self.noise, self.labels)
+        distance = mmd2(self.real, fake, self.labels, self.labels)
+        arrays = {name: np.asarray(variable) for name, variable in loop.gan.variables().items()}
+        folder = loop.run.folder("checkpoints")
+        meta = {"step": loop.step, "validation_mmd2": distance}
+        checkpoint.write(folder / f"step-{loop.step:07d}.npz", arrays, **meta)
+        if distance < self.best:
+            self.best = distance
+            checkpoint.write(folder / "best.npz", arrays, **meta)
+        for old in sorted(folder.glob("step-*.npz"))[:-2]:
+            old.unlink()

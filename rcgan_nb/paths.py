@@ -1,0 +1,33 @@
+"""Where results and data lie. No other module asks for the current directory or an environment variable."""
+
+import os
+from pathlib import Path
+
+
+def runs() -> Path:
+    """Folder of all results: RCGAN_RUNS, else `runs/` of the checkout, else `runs/` where Python was started."""
+    if os.environ.get("RCGAN_RUNS"):
+        return Path(os.environ["RCGAN_RUNS"]).expanduser().resolve()
+    checkout = Path(__file__).resolve().parents[1]
+    return (checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "runs"
+
+
+def data() -> Path:
+    """Folder of downloaded data: RCGAN_DATA, else the user's cache folder."""
+    if os.environ.get("RCGAN_DATA"):
+        return Path(os.environ["RCGAN_DATA"]).expanduser().resolve()
+    import pooch
+
+    return Path(pooch.os_cache("rcgan_nb"))
+
+
+def prepared(name: str) -> Path:
+    """File of the prepared set `name`, written by prepare.ipynb and read by `load`."""
+    return inside(runs() / "prepared", f"{name}.npz")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder / name`, refusing a name that leads anywhere but directly into the folder."""
+    if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
+        raise ValueError(f"{name!r} cannot name a file or folder; use a plain name without slashes, such as 'trial-1'.")
+    return folder / name

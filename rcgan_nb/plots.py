@@ -1,0 +1,199 @@
+"""Arrays in, Figure out. No function here saves a figure unless told where, and none shows one."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn
+
+seaborn.set_theme(style="ticks", context="notebook", palette="colorblind")
+GREY = {"cmap": "gray", "interpolation": "nearest"}
+
+
+def _done(figure):
+    """Close the figure, so that a notebook shows it once: as the value of its cell."""
+    plt.close(figure)
+    return figure
+
+
+def save(figure, path, dpi=150):
+    """Write a figure to a file."""
+    figure.savefig(path, dpi=dpi, bbox_inches="tight")
+    return path
+
+
+def gif(pictures, path, milliseconds=250):
+    """Write picture files, in order, as an animation whose last picture stays for two seconds."""
+    from PIL import Image
+
+    frames = []
+    for picture in pictures:
+        with Image.open(picture) as image:
+            frames.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
+    times = [milliseconds] * (len(frames) - 1) + [2000]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
+    return path
+
+
+def frame(*sets) -> tuple[float, float]:
+    """One colour range, least to greatest value, for all sets that are to be compared."""
+    low = min(float(s.x[s.valid].min()) for s in sets)
+    high = max(float(s.x[s.valid].max()) for s in sets)
+    return low, high if high > low else low + 1.0
+
+
+def pictures(s):
+    """Series as pictures `(n, height, width)`: image sets put together again, others time (down) x feature (across)."""
+    return s.images() if s.image else np.where(s.valid, s.x, np.nan)
+
+
+def sheet(s, *, title="", per_class=8, limits=None):
+    """A row of series per class; series with one feature as curves, others as 2-D pictures on one colour scale."""
+    rows = _rows(s, per_class)
+    width = max(len(indices) for _, indices in rows)
+    figure, axes = plt.subplots(len(rows), width, figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4), squeeze=False)
+    low, high = limits or frame(s)
+    shown = None if _curves(s) else pictures(s)
+    for (name, indices), line in zip(rows, axes, strict=True):
+        for axis in line:
+            axis.set_axis_off()
+        for axis, i in zip(line, indices, strict=False):
+            if shown is None:
+                axis.plot(np.where(s.valid[i], s.x[i], np.nan)[:, 0], lw=1)
+                axis.set_ylim(low, high)
+            else:
+                axis.imshow(shown[i], vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
+        line[0].set_title(name, fontsize="small", loc="left", pad=2)
+    figure.suptitle(title)
+    figure.tight_layout(pad=0.3)
+    return _done(figure)
+
+
+def _curves(s) -> bool:
+    return not s.image and s.x.shape[2] == 1
+
+
+def _rows(s, per_class):
+    """(class name, indices of its first series) per row; without labels one unnamed row after the other."""
+    if s.y is None:
+        count = min(len(s), 3 * per_class)
+        return [("", range(i, min(i + per_class, count))) for i in range(0, count, per_class)]
+    present = [k for k in range(s.num_classes) if (s.y == k).any()][:20]
+    return [(s.classes[k], np.flatnonzero(s.y == k)[:per_class]) for k in present]
+
+
+def side_by_side(left, right, *, names=("left", "right"), count=8):
+    """Series of two sets as normalised 2-D pictures (time x feature) on one common colour frame."""
+    low, high = frame(left, right)
+    figure, axes = plt.subplots(2, count, figsize=(1.2 * count + 1, 3.2), squeeze=False)
+    shown = None
+    for s, name, line in zip((left, right), names, axes, strict=True):
+        values = pictures(s)
+        for i, axis in enumerate(line):
+            axis.set(xticks=[], yticks=[])
+            if i < len(s):
+                shown = axis.imshow(values[i], vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
+            else:
+                axis.set_axis_off()
+        line[0].set_title(f"{name} (n = {len(s)})", fontsize="small", loc="left")
+        line[0].set_ylabel("time" if not s.image else "")
+    axes[1, 0].set_xlabel("feature" if not left.image else "")
+    figure.colorbar(shown, ax=axes, label="value, one scale for both", shrink=0.8)
+    return _done(figure)
+
+
+def curves(*sets, names=(), count=20, max_features=6):
+    """Series as ordinary curves over time, a row per set and a column per feature."""
+    features = min(sets[0].x.shape[2], max_features)
+    size = (3 * features + 1, 2.4 * len(sets))
+    figure, axes = plt.subplots(len(sets), features, figsize=size, sharex=True, sharey="col", squeeze=False)
+    for s, name, line in zip(sets, names or [""] * len(sets), axes, strict=True):
+        values = np.where(s.valid, s.x, np.nan)[:count]
+        for k, axis in enumerate(line):
+            axis.plot(values[:, :, k].T, lw=0.8, alpha=0.6, color=f"C{k % 10}")
+            axis.set_title(f"{name} {s.features[k]} (n = {len(values)})".strip(), fontsize="small")
+    for axis in axes[-1]:
+        axis.set_xlabel("step")
+    for line in axes:
+        line[0].set_ylabel("value")
+    figure.tight_layout()
+    return _done(figure)
+
+
+def losses(metrics):
+    """Losses of both players over generator updates, and the penalty below.
+
+    Args:
+        metrics: columns of metrics.csv.
+    """
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5), sharex=True, height_ratios=(2, 1))
+    for name, label in (("d_loss", "discriminator"), ("g_loss", "generator")):
+        top.plot(metrics["step"], metrics[name], lw=1, label=label)
+    top.axhline(2 * np.log(2), color="grey", lw=0.8, ls=":", label="discriminator that cannot tell")
+    top.set_ylabel("logistic loss (nats)")
+    top.legend(fontsize="small", frameon=False)
+    bottom.plot(metrics["step"], metrics["r1"], lw=1, color="C2")
+    bottom.set(xlabel="step (generator updates)", ylabel="squared\ngradient norm")
+    seaborn.despine(figure)
+    figure.tight_layout()
+    return _done(figure)
+
+
+def confusion(matrix, classes, *, title=""):
+    """A confusion matrix, rows true and columns predicted, as shares of each row.
+
+    Args:
+        matrix: counts `(classes, classes)`.
+    """
+    shares = matrix / matrix.sum(1, keepdims=True).clip(1)
+    size = 1.5 + 0.45 * len(classes)
+    figure, axis = plt.subplots(figsize=(size + 1, size))
+    seaborn.heatmap(
+        shares,
+        ax=axis,
+        vmin=0,
+        vmax=1,
+        cmap="viridis",
+        annot=len(classes) <= 12,
+        fmt=".2f",
+        annot_kws={"fontsize": 7},
+        xticklabels=classes,
+        yticklabels=classes,
+        cbar_kws={"label": "share of the true class"},
+    )
+    axis.set(xlabel="predicted class", ylabel=f"true class (n = {int(matrix.sum())})", title=title)
+    figure.tight_layout()
+    return _done(figure)
+
+
+def neighbours(synthetic, train, nearest, *, count=8):
+    """Synthetic series above the training series nearest to each.
+
+    Args:
+        nearest: index into train of each synthetic series' neighbour.
+    """
+    count = min(count, len(synthetic))
+    pair = synthetic.take(np.arange(count)), train.take(nearest[:count])
+    return side_by_side(*pair, names=("synthetic", "nearest training series"), count=count)
+
+
+def scores(table, *, floor=None):
+    """Named scores with their intervals as points with bars, a panel per measure.
+
+    Args:
+        table: list of dicts with measure, judge, set, value, low, high.
+        floor: measure -> value that real series reach, drawn as a line.
+    """
+    measures = list(dict.fromkeys(row["measure"] for row in table))
+    figure, axes = plt.subplots(1, len(measures), figsize=(3.6 * len(measures), 3.2), squeeze=False)
+    for axis, measure in zip(axes[0], measures, strict=True):
+        rows = [row for row in table if row["measure"] == measure][::-1]
+        names = [f"{row['set']} {row['judge']}".strip() for row in rows]
+        values = np.array([[row["value"], row["low"], row["high"]] for row in rows])
+        axis.hlines(names, values[:, 1], values[:, 2], color="C0", lw=3, alpha=0.5)
+        axis.plot(values[:, 0], names, "o", color="C0")
+        if floor and measure in floor:
+            axis.axvline(floor[measure], color="grey", ls=":", lw=1)
+        axis.set_title(measure, fontsize="medium")
+        axis.tick_params(axis="y", labelsize="small")
+    seaborn.despine(figure)
+    figure.tight_layout()
+    return _done(figure)

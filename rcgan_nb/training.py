@@ -1,0 +1,150 @@
+"""The training loop."""
+
+import dataclasses
+import os
+import time
+
+import numpy as np
+
+from rcgan_nb import monitors, plots
+from rcgan_nb.archive import run as archive
+from rcgan_nb.config import TrainConfig, train_config
+from rcgan_nb.data import load
+from rcgan_nb.data.codec import Codec
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on missing GPUs frighten and help nobody
+
+
+def train(config: TrainConfig | None = None, **settings) -> archive.Run:
+    """Train a recurrent (conditional) GAN and return its run's folder.
+
+    Args:
+        config: all settings; or give those that differ from the recipe as keywords, as in train(dataset="mnist").
+    Raises: ValueError, FileNotFoundError: settings or data are not usable; nothing has been written then.
+    Source: Esteban et al. 2017, arXiv:1706.02633, algorithm of section 3.
+    """
+    config = config or train_config(**settings)
+    data = load(**config.load_arguments())
+    config = dataclasses.replace(config, model=_model(config, data))
+    _check(config, data)
+    loop = Loop(config, data)
+    watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), monitors.Checkpoints(loop)]
+    try:
+        for step in range(1, config.steps + 1):
+            loop.advance(step)
+            for watch in watchers:
+                watch(loop)
+    except KeyboardInterrupt:
+        watchers[-1].keep(loop)
+        loop.run.beat("interrupted", loop.step)
+        print(f"\ninterrupted at step {loop.step}; the checkpoint is kept in {loop.run.path}")
+        raise
+    except BaseException as error:
+        loop.run.beat("failed", loop.step, error=repr(error))
+        raise
+    _draw(loop.run)
+    loop.run.beat("finished", loop.step)
+    return loop.run
+
+
+class Loop:
+    """The state that monitors watch: networks, data as the networks see it, the step and its metrics."""
+
+    def __init__(self, config, data):
+        from rcgan_nb.gan import RCGAN
+
+        self.config = config
+        self.codec = Codec.fit(data.part("train"), config.scaler)
+        self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
+        classes = data.num_classes if config.model == "rcgan" else 0
+        self.gan = RCGAN(config, data.x.shape[1], self.codec.channels, classes)
+        self.run = archive.create(config, _facts(data, self.codec, classes))
+        self.step, self.metrics, self.started = 0, {}, time.time()
+        self.run.beat("running", 0)
+
+    def _encoded(self, part):
+        labels = np.zeros(len(part), np.int32) if part.y is None else part.y
+        return self.codec.encode(part), labels
+
+    def advance(self, step):
+        """One training step; metrics are brought to the host on logged steps only."""
+        x, y = self.real["train"]
+        chosen = batches(len(x), self.config, step)
+        found = self.gan.train_step(x[chosen], y[chosen], np.int32(step))
+        self.step = step
+        logged = step % self.config.log_every == 0 or step == self.config.steps
+        self.metrics = {name: float(value) for name, value in found.items()} if logged else {}
+        if self.metrics and not all(map(np.isfinite, self.metrics.values())):
+            raise FloatingPointError(f"step {step}: {self.metrics}; lower learning_rate or raise r1_weight.")
+        if step == 1:
+            print(f"first step after {time.time() - self.started:.1f} s")
+            self.started = time.time()
+
+
+def batches(n, config, step) -> np.ndarray:
+    """Indices `(d_steps, batch_size)` for a step: every epoch a new order, a function of seed and step alone."""
+    per_epoch = n // config.batch_size
+    orders = {}
+    rows = []
+    for k in range((step - 1) * config.d_steps, step * config.d_steps):
+        epoch, place = divmod(k, per_epoch)
+        if epoch not in orders:
+            orders[epoch] = np.random.default_rng([config.seed, epoch]).permutation(n)
+        rows.append(orders[epoch][place * config.batch_size : (place + 1) * config.batch_size])
+    return np.stack(rows)
+
+
+def _model(config, data) -> str:
+    """rgan or rcgan; auto takes the conditional one where labels exist."""
+    if config.model == "rcgan" and data.y is None:
+        raise ValueError(f"model 'rcgan' needs labels, and {config.dataset!r} has none; use model 'rgan' or 'auto'.")
+    if config.model == "auto":
+        return "rgan" if data.y is None else "rcgan"
+    return config.model
+
+
+def _check(config, data):
+    """Refuse data that cannot be learnt from, before anything is written."""
+    train = data.part("train")
+    if len(train) < config.batch_size:
+        raise ValueError(
+            f"the training part has {len(train)} series, fewer than batch_size {config.batch_size}; "
+            f"lower batch_size to at most {len(train)}."
+        )
+    if len(data.part("validation")) < 2:
+        raise ValueError("the validation part needs at least 2 series to choose the best checkpoint; give more series.")
+    if config.model == "rcgan" and len(np.unique(train.y)) < 2:
+        raise ValueError(
+            f"all training series have the class {train.classes[train.y[0]]!r}; a conditional model needs two or more. "
+            "Use model 'rgan'."
+        )
+    spread = np.where(train.valid, train.x, np.nan)
+    constant = np.nanmax(spread, axis=(0, 1)) == np.nanmin(spread, axis=(0, 1))
+    hidden = train.scaling is not None and any(item["kind"] == "Weights" for item in train.scaling)
+    if constant.all() or (constant.any() and not train.image and not hidden):
+        names = [name for name, flat in zip(train.features, constant, strict=True) if flat]
+        raise ValueError(f"the features {names} are constant in the training part; drop them, nothing can be learnt.")
+
+
+def _facts(data, codec, classes) -> dict:
+    """What has to be known of the data to draw from a run without them."""
+    y = data.part("train").y
+    return {
+        "summary": data.summary(),
+        "fingerprint": data.fingerprint(),
+        "shape": list(data.x.shape[1:]),
+        "classes": list(data.classes),
+        "num_classes": classes,
+        "label_counts": np.bincount(y, minlength=len(data.classes)).tolist() if classes else [],
+        "features": list(data.features),
+        "image": list(data.image),
+        "order": data.order,
+        "codec": codec.to_json(),
+    }
+
+
+def _draw(run):
+    """The figures of a finished run: loss curves, and how the samples came to be."""
+    figures = run.folder("figures")
+    plots.save(plots.losses(run.metrics()), figures / "losses.png")
+    plots.gif(sorted(run.path.glob("samples/*.png")), figures / "samples.gif")
