@@ -4,7 +4,11 @@ The four functions are the library's face. They are imported when first used, so
 costs next to nothing and does not load TensorFlow.
 """
 
+import os
 from importlib import import_module
+
+# TensorFlow's remarks on missing GPUs frighten and help nobody; they go to the terminal before it reads its own flags.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
 __all__ = ["evaluate", "generate", "load", "train"]

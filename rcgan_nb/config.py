@@ -109,21 +109,22 @@ class TrainConfig(DataConfig):
 
     generator: str = setting("lstm_dense", "the generating network", choices=("lstm_dense", "lstm_plain"))
     discriminator: str = setting("bilstm_pool", "its opponent", choices=("bilstm_pool", "lstm_per_step"))
-    latent_dim: int = setting(16, "size of the noise vector at every step", low=1)
+    latent_dim: int = setting(4, "size of the noise vector at every step", low=1)
     hidden_units: int = setting(128, "units of the recurrent layers", low=2)
 
-    steps: int = setting(4000, "generator updates", low=1)
+    steps: int = setting(5000, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
-    loss: str = setting("logistic", "pair of losses", choices=("logistic",))
+    loss: str = setting("relativistic", "pair of losses", choices=("relativistic", "logistic"))
     d_optimizer: str = setting("adam", "optimiser of the discriminator", choices=("adam", "sgd"))
     learning_rate: float = setting(1e-3, "rate of the discriminator", low=0.0)
     g_factor: float = setting(1.0, "generator rate / discriminator rate", low=0.0)
     beta_1: float = setting(0.0, "Adam's first decay", low=0.0, high=0.999999)
     beta_2: float = setting(0.99, "Adam's second decay", low=0.0, high=0.999999)
     r1_weight: float = setting(1.0, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
+    r2_weight: float = setting(1.0, "the same at fake series; 0 is off", low=0.0)
     instance_noise: float = setting(0.1, "standard deviation of noise on all that the discriminator sees", low=0.0)
-    average_decay: float = setting(0.995, "decay of the generator's averaged weights; 0 is off", low=0.0, high=0.999999)
+    average_decay: float = setting(0.998, "decay of the generator's averaged weights; 0 is off", low=0.0, high=0.999999)
 
     log_every: int = setting(20, "steps between rows of metrics.csv", low=1)
     sample_every: int = setting(250, "steps between sheets of fixed-noise samples", low=1)
@@ -146,7 +147,9 @@ RECIPES = {
         "g_factor": 0.01,
         "beta_1": 0.9,
         "beta_2": 0.999,
+        "loss": "logistic",
         "r1_weight": 0.0,
+        "r2_weight": 0.0,
         "instance_noise": 0.0,
         "average_decay": 0.0,
     },
@@ -185,6 +188,14 @@ class EvaluateConfig(Config):
 
 
 @dataclass(frozen=True)
+class PlotConfig(DataConfig):
+    """Which series to look at."""
+
+    other: str = setting("", "a second set beside it; empty compares training and validation part")
+    count: int = setting(8, "series to show", low=1)
+
+
+@dataclass(frozen=True)
 class PrepareConfig(DataConfig):
     """What to do with a data set before training."""
 
@@ -192,6 +203,6 @@ class PrepareConfig(DataConfig):
     scaler: str = setting("minmax", "how series come into [-1, 1]", choices=SCALERS)
     downsample_image: int = setting(1, "images: side of the square of pixels that become one", low=1)
     downsample_time: int = setting(1, "steps whose mean becomes one step", low=1)
-    hide: str = setting("", "parts to hide, as feature:first-last, separated by commas; '*' is all; see masking")
+    hide: str = setting("", "parts to hide, as feature:first-last, separated by commas; '*' is every feature")
     keep: str = setting("", "parts to keep, all else is hidden; same writing")
-    weigh: str = setting("", "parts to weigh, same writing with =weight, as in '0:3-5=0.2'")
+    weigh: str = setting("", "parts to weigh, same writing with :weight behind, as in '0:3-5:0.2'")

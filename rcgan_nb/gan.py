@@ -59,39 +59,46 @@ class RCGAN:
         Args:
             x: float32 `(d_steps, batch, seq_len, num_features)`, real series; y: int32 `(d_steps, batch)`.
             step: int32 scalar, number of this generator update; with the seed it decides all noise.
-        Returns: dict of scalars: d_loss and g_loss without penalties, r1.
+        Returns: dict of scalars: d_loss and g_loss without penalties, r1, r2.
         """
         metrics = {}
         for i in range(self.config.d_steps):
             metrics |= self._d_update(x[i], y[i], step, 10 * i)
-        metrics |= self._g_update(y[-1], step)
+        metrics |= self._g_update(x[-1], y[-1], step)
         if self.config.average_decay:
             pairs = self.averaged.variables, self.generator.variables
             stabilisers.follow(*pairs, self.config.average_decay, step)
         return metrics
 
     def _d_update(self, x, y, step, use):
-        fake = self.generator(self._inputs(self._noise(tf.shape(y)[0], step, use), y))
-        real, fake = self._blur(x, step, use + 1), self._blur(fake, step, use + 2)
+        noise = self._noise(tf.shape(y)[0], step, use)
+        real = self._blur(x, step, use + 1)
+        fake = self._blur(self.generator(self._inputs(noise, y)), step, use + 2)
         with tf.GradientTape() as tape:
-            with tf.GradientTape() as penalty_tape:
-                penalty_tape.watch(real)
-                real_logits = self.discriminator(self._inputs(real, y), training=True)
-            fake_logits = self.discriminator(self._inputs(fake, y), training=True)
+            real_logits, r1 = self._judged(real, y, self.config.r1_weight)
+            fake_logits, r2 = self._judged(fake, y, self.config.r2_weight)
             loss = LOSSES[self.config.loss][0](real_logits, fake_logits)
-            penalty = tf.constant(0.0)
-            if self.config.r1_weight:
-                penalty = stabilisers.r1_penalty(real_logits, real, penalty_tape)
-            total = loss + self.config.r1_weight / 2 * penalty
+            total = loss + self.config.r1_weight / 2 * r1 + self.config.r2_weight / 2 * r2
         weights = self.discriminator.trainable_variables
         self.d_optimizer.apply(tape.gradient(total, weights), weights)
-        return {"d_loss": loss, "r1": penalty}
+        return {"d_loss": loss, "r1": r1, "r2": r2}
 
-    def _g_update(self, y, step):
-        noise = self._noise(tf.shape(y)[0], step, 5)
+    def _judged(self, series, y, weight):
+        """The discriminator's logits and, where it has a weight, the penalty on their gradient."""
+        if not weight:
+            return self.discriminator(self._inputs(series, y), training=True), tf.constant(0.0)
         with tf.GradientTape() as tape:
-            fake = self._blur(self.generator(self._inputs(noise, y), training=True), step, 6)
-            loss = LOSSES[self.config.loss][1](self.discriminator(self._inputs(fake, y), training=True))
+            tape.watch(series)
+            logits = self.discriminator(self._inputs(series, y), training=True)
+        return logits, stabilisers.gradient_penalty(logits, series, tape)
+
+    def _g_update(self, x, y, step):
+        noise = self._noise(tf.shape(y)[0], step, 5)
+        real_logits = self.discriminator(self._inputs(self._blur(x, step, 6), y), training=True)
+        with tf.GradientTape() as tape:
+            fake = self._blur(self.generator(self._inputs(noise, y), training=True), step, 7)
+            fake_logits = self.discriminator(self._inputs(fake, y), training=True)
+            loss = LOSSES[self.config.loss][1](real_logits, fake_logits)
         weights = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, weights), weights)
         return {"g_loss": loss}

@@ -10,7 +10,7 @@ import numpy as np
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import GenerateConfig
-from rcgan_nb.data import tables
+from rcgan_nb.data import load, tables
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.series import SeriesSet
 
@@ -37,6 +37,20 @@ def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> 
     checkpoint.assign(gan.variables(), arrays)
     made = codec.decode(gan.generate(gan.noise(len(y), seed), y), y if facts["num_classes"] else None)
     return replace(made, info={**facts["summary"], "name": f"synthetic {facts['summary']['name']}", "run": run.name})
+
+
+def training_data(run) -> SeriesSet:
+    """The data set a run was trained on, loaded again.
+
+    Raises: ValueError: it is not the same data any more.
+    """
+    data = load(**run.config.load_arguments())
+    if data.fingerprint() != run.data["fingerprint"]:
+        raise ValueError(
+            f"the data set {run.config.dataset!r} is not what run {run.name} was trained on (its fingerprint differs); "
+            "judge the run with the data it saw, or train anew."
+        )
+    return data
 
 
 def export(config: GenerateConfig) -> Path:

@@ -127,39 +127,53 @@ def losses(metrics):
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5), sharex=True, height_ratios=(2, 1))
     for name, label in (("d_loss", "discriminator"), ("g_loss", "generator")):
         top.plot(metrics["step"], metrics[name], lw=1, label=label)
-    top.axhline(2 * np.log(2), color="grey", lw=0.8, ls=":", label="discriminator that cannot tell")
-    top.set_ylabel("logistic loss (nats)")
+    top.set_ylabel("loss (nats)")
     top.legend(fontsize="small", frameon=False)
-    bottom.plot(metrics["step"], metrics["r1"], lw=1, color="C2")
+    for name, label in (("r1", "at real series"), ("r2", "at fake series")):
+        bottom.plot(metrics["step"], metrics[name], lw=1, label=label)
+    bottom.legend(fontsize="small", frameon=False)
     bottom.set(xlabel="step (generator updates)", ylabel="squared\ngradient norm")
     seaborn.despine(figure)
     figure.tight_layout()
     return _done(figure)
 
 
-def confusion(matrix, classes, *, title=""):
-    """A confusion matrix, rows true and columns predicted, as shares of each row.
+def confusions(matrices, classes):
+    """Confusion matrices, rows true and columns predicted, as shares of each row; None without matrices.
 
     Args:
-        matrix: counts `(classes, classes)`.
+        matrices: name -> counts `(classes, classes)`.
     """
-    shares = matrix / matrix.sum(1, keepdims=True).clip(1)
-    size = 1.5 + 0.45 * len(classes)
-    figure, axis = plt.subplots(figsize=(size + 1, size))
-    seaborn.heatmap(
-        shares,
-        ax=axis,
-        vmin=0,
-        vmax=1,
-        cmap="viridis",
-        annot=len(classes) <= 12,
-        fmt=".2f",
-        annot_kws={"fontsize": 7},
-        xticklabels=classes,
-        yticklabels=classes,
-        cbar_kws={"label": "share of the true class"},
-    )
-    axis.set(xlabel="predicted class", ylabel=f"true class (n = {int(matrix.sum())})", title=title)
+    if not matrices:
+        return None
+    size = 1.5 + 0.35 * len(classes)
+    figure, axes = plt.subplots(1, len(matrices), figsize=(size * len(matrices), size + 0.3), squeeze=False)
+    for (name, counts), axis in zip(matrices.items(), axes[0], strict=True):
+        axis.imshow(counts / counts.sum(1, keepdims=True).clip(1), vmin=0, vmax=1, cmap="viridis")
+        for true, predicted in np.argwhere(counts > 0) if len(classes) <= 12 else ():
+            count = counts[true, predicted]
+            colour = "black" if count > counts[true].sum() / 2 else "white"
+            axis.text(predicted, true, count, ha="center", va="center", fontsize=6, color=colour)
+        axis.set(title=f"{name} (n = {counts.sum()})", xlabel="predicted", ylabel="true")
+        axis.set_xticks(range(len(classes)), classes, fontsize="x-small", rotation=90)
+        axis.set_yticks(range(len(classes)), classes, fontsize="x-small")
+    figure.tight_layout()
+    return _done(figure)
+
+
+def panels(arrays):
+    """Several versions of one series `(seq_len, num_features)`, each on its own scale: name -> array."""
+    figure, axes = plt.subplots(1, len(arrays), figsize=(2.4 * len(arrays), 2.6), squeeze=False)
+    for (name, values), axis in zip(arrays.items(), axes[0], strict=True):
+        if values.shape[1] == 1:
+            axis.plot(values[:, 0], lw=1)
+            axis.set_xlabel("step")
+        else:
+            shown = axis.imshow(values, aspect="auto", **GREY)
+            figure.colorbar(shown, ax=axis, shrink=0.8)
+            axis.set(xlabel="feature", xticks=[], yticks=[])
+        axis.set_title(name, fontsize="small")
+    axes[0, 0].set_ylabel("value" if values.shape[1] == 1 else "step")
     figure.tight_layout()
     return _done(figure)
 

@@ -3,13 +3,14 @@
 import tensorflow as tf
 
 
-def r1_penalty(logits, series, tape):
-    """Mean squared norm of the discriminator's gradient at real series.
+def gradient_penalty(logits, series, tape):
+    """Mean squared norm of the discriminator's gradient at real series (R1) or at fake ones (R2).
 
     Args:
         logits: what the discriminator said of `series`, any shape with the batch first.
         series: float32 `(batch, seq_len, num_features)`, watched by `tape` (persistent or not yet used).
-    Source: Mescheder et al. 2018, arXiv:1801.04406, equation 9 (which weighs it by gamma / 2).
+    Source: Mescheder et al. 2018, arXiv:1801.04406, equations 9 and 10 (which weigh it by gamma / 2); both together
+        with the relativistic loss: Huang et al. 2024, arXiv:2501.05441.
     """
     gradient = tape.gradient(logits, series)
     return tf.reduce_mean(tf.reduce_sum(tf.square(gradient), axis=(1, 2)))

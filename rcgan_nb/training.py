@@ -1,7 +1,6 @@
 """The training loop."""
 
 import dataclasses
-import os
 import time
 
 import numpy as np
@@ -11,8 +10,6 @@ from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
 from rcgan_nb.data import load
 from rcgan_nb.data.codec import Codec
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's remarks on missing GPUs frighten and help nobody
 
 
 def train(config: TrainConfig | None = None, **settings) -> archive.Run:

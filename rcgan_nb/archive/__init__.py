@@ -1,1 +1,5 @@
 """Runs on disk: their folders and checkpoints."""
+
+from rcgan_nb.archive.run import Run, find
+
+__all__ = ["Run", "find"]

@@ -21,9 +21,7 @@ SETS = {
 FILES = (".npz", ".csv", ".parquet")
 
 
-def load(
-    dataset: str, *, image_size=0, image_order="rows", min_faces_per_person=0, seq_len=0, stride=0
-) -> SeriesSet:
+def load(dataset: str, *, image_size=0, image_order="rows", min_faces_per_person=0, seq_len=0, stride=0) -> SeriesSet:
     """Load a data set with its fixed split into train, validation and test parts.
 
     Args:
@@ -77,6 +75,19 @@ def _with_split(s: SeriesSet) -> SeriesSet:
         return s
     labels = None if s.groups is not None else s.y
     return dataclasses.replace(s, split=series.split(len(s), labels=labels, groups=s.groups))
+
+
+def pair(s: SeriesSet, other: str) -> tuple[SeriesSet, SeriesSet]:
+    """Two sets to compare: s and the set named `other`, or, where that is empty, s's training and validation parts.
+
+    Raises: ValueError: the two have other steps or features.
+    """
+    if not other:
+        return s.part("train"), s.part("validation")
+    second = load(other)
+    if second.x.shape[1:] != s.x.shape[1:]:
+        raise ValueError(f"the sets have (steps, features) {s.x.shape[1:]} and {second.x.shape[1:]}; they must agree.")
+    return s, second
 
 
 def as_series(pictures: SeriesSet, order: str) -> SeriesSet:

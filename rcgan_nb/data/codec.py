@@ -26,11 +26,11 @@ class Codec:
     @classmethod
     def fit(cls, train: SeriesSet, scaler: str) -> "Codec":
         """Fit on the training part only; a set that brings its own scaling keeps it."""
-        filled, valid = _filled(train), train.valid
-        chain = scaling.from_json(train.scaling) if train.scaling else scaling.fit(scaler, filled, valid)
-        _, found = scaling.forward(chain, filled)
+        x, valid = filled(train), train.valid
+        chain = scaling.from_json(train.scaling) if train.scaling else scaling.fit(scaler, x, valid)
+        _, found = scaling.forward(chain, x)
         everywhere = np.ones((*found.shape[:1], 1, found.shape[1]), bool)
-        attributes = scaling._minmax(found[:, None], everywhere, (0, 1)) if found.shape[1] else None
+        attributes = scaling.minmax(found[:, None], everywhere, (0, 1)) if found.shape[1] else None
         blank = dataclasses.replace(train.take([0]), x=np.zeros_like(train.x[:1]))
         return cls(chain, attributes, train.observed is not None, train.lengths is not None, blank)
 
@@ -41,7 +41,7 @@ class Codec:
         return features + per_series + (features if self.observed else 0) + bool(self.lengths)
 
     def encode(self, s: SeriesSet) -> np.ndarray:
-        x, attributes = scaling.forward(self.chain, _filled(s))
+        x, attributes = scaling.forward(self.chain, filled(s))
         parts = [x]
         if self.attributes:
             scaled, _ = self.attributes.forward(attributes[:, None])
@@ -88,7 +88,7 @@ class Codec:
         return cls(scaling.from_json(items["chain"]), attributes, items["observed"], items["lengths"], blank)
 
 
-def _filled(s: SeriesSet) -> np.ndarray:
+def filled(s: SeriesSet) -> np.ndarray:
     """Values with gaps filled by the last one observed, before that by the feature's mean."""
     if s.observed is None and s.lengths is None:
         return s.x.astype(np.float64)

@@ -7,8 +7,7 @@ import numpy as np
 from rcgan_nb.data import scaling
 from rcgan_nb.series import SeriesSet
 
-_STEPS, _WEIGHT = r"(:\s*(?P<first>\d+)\s*-\s*(?P<last>\d+)\s*)?", r"(=\s*(?P<weight>\d+\.?\d*)\s*)?"
-_PART = re.compile(rf"^\s*(?P<feature>[^:=]+?)\s*{_STEPS}{_WEIGHT}$")
+_PART = re.compile(r"^\s*(?P<feature>[^:]+?)\s*(:\s*(?P<first>\d+)-(?P<last>\d+))?\s*(:\s*(?P<weight>\d*\.?\d+))?\s*$")
 
 
 def weights(s: SeriesSet, *, hide="", keep="", weigh="") -> np.ndarray:
@@ -16,8 +15,8 @@ def weights(s: SeriesSet, *, hide="", keep="", weigh="") -> np.ndarray:
 
     Args:
         hide, keep, weigh: parts separated by commas, each `feature`, `feature:first-last` (steps, both included) and,
-            for weigh, `=weight` behind it; a feature is a name or a number, '*' is every one. 'keep' hides all else.
-            Examples: hide='temperature', keep='*:0-11', weigh='3:5-9=0.2'.
+            for weigh, `:weight` behind it; a feature is a name or a number, '*' is every one. 'keep' hides all else.
+            Examples: hide='temperature', keep='*:0-11', weigh='3:5-9:0.2'.
     Raises: ValueError: no such feature or step, or nothing would be left.
     """
     table = np.full(s.x.shape[1:], 0.0 if keep else 1.0)
@@ -33,7 +32,7 @@ def weights(s: SeriesSet, *, hide="", keep="", weigh="") -> np.ndarray:
 def _parse(part, s):
     match = _PART.match(part)
     if not match:
-        raise ValueError(f"{part!r} is not understood; write feature, feature:first-last or feature:first-last=weight.")
+        raise ValueError(f"{part!r} is not understood; write feature, feature:first-last or feature:first-last:weight.")
     name, first, last, weight = match.group("feature", "first", "last", "weight")
     seq_len = s.x.shape[1]
     steps = slice(None) if first is None else slice(int(first), int(last) + 1)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from rcgan_nb import paths
-from rcgan_nb.config import PrepareConfig
+from rcgan_nb.config import SCALERS, PrepareConfig
 from rcgan_nb.data import SETS, codec, load, masking, scaling
 from rcgan_nb.series import SeriesSet
 
@@ -23,7 +23,7 @@ def prepare(config: PrepareConfig) -> SeriesSet:
     s = downsample_image(s, config.downsample_image)
     s = downsample_time(s, config.downsample_time)
     train = s.part("train")
-    filled = codec._filled(train)
+    filled = codec.filled(train)
     chain = scaling.fit(config.scaler, filled, train.valid)
     table = masking.weights(s, hide=config.hide, keep=config.keep, weigh=config.weigh)
     if (table != 1).any():
@@ -63,3 +63,20 @@ def downsample_time(s: SeriesSet, factor: int) -> SeriesSet:
     observed = None if s.observed is None else valid.any(2)
     lengths = None if s.lengths is None else -(-s.lengths // factor)
     return dataclasses.replace(s, x=x, observed=observed, lengths=lengths, image=(), order="rows")
+
+
+def compare_scalers(train: SeriesSet) -> dict[str, np.ndarray]:
+    """The first series `(seq_len, num_features)` as every scaler would show it to the networks."""
+    filled = codec.filled(train)
+    fitted = {name: scaling.fit(name, filled, train.valid) for name in SCALERS}
+    return {name: scaling.forward(chain, filled[:1])[0][0] for name, chain in fitted.items()}
+
+
+def roundtrip(door: codec.Codec, s: SeriesSet) -> dict[str, float]:
+    """How far series come back from scaling, as a share of their range; parts with weight 0 are left out."""
+    back, valid = door.decode(door.encode(s), s.y), s.valid
+    for transform in door.chain:
+        if isinstance(transform, scaling.Weights):
+            valid = valid & (transform.weights > 0)
+    difference = np.abs(back.x - s.x)[valid].max() / np.ptp(s.x[s.valid])
+    return {"largest difference / range": float(difference), "values compared": int(valid.sum())}

@@ -71,7 +71,8 @@ class Weights:
         return np.where(shown, x / np.where(shown, self.weights, 1.0), self.fill)
 
 
-def _minmax(x, valid, axes):
+def minmax(x, valid, axes) -> Affine:
+    """The affine map that takes the valid values into [-1, 1], along `axes`."""
     low = np.where(valid, x, np.inf).min(axes, keepdims=True)
     high = np.where(valid, x, -np.inf).max(axes, keepdims=True)
     seen = np.isfinite(low)
@@ -106,7 +107,7 @@ def fit(name: str, x, valid) -> list:
     chain = chains[name]()
     for transform in chain:
         x, _ = transform.forward(x)
-    return [*chain, _minmax(x, valid, (0, 1) if name == "feature" else (0, 1, 2))]
+    return [*chain, minmax(x, valid, (0, 1) if name == "feature" else (0, 1, 2))]
 
 
 def forward(chain, x):
@@ -137,8 +138,6 @@ def to_json(chain) -> list[dict]:
 def from_json(items) -> list:
     """The chain that `to_json` wrote."""
     return [
-        _KINDS[item["kind"]](
-            **{k: np.asarray(v) if isinstance(v, list) else v for k, v in item.items() if k != "kind"}
-        )
+        _KINDS[item["kind"]](**{k: np.asarray(v) if isinstance(v, list) else v for k, v in item.items() if k != "kind"})
         for item in items
     ]

@@ -1,5 +1,5 @@
 """Judgement of synthetic series: arrays in, named results out. Knows nothing of how the series were made."""
 
-from rcgan_nb.evaluation.report import Report, evaluate
+from rcgan_nb.evaluation.report import MEANING, Report, evaluate
 
-__all__ = ["Report", "evaluate"]
+__all__ = ["MEANING", "Report", "evaluate"]

@@ -42,6 +42,10 @@ class Report:
                 return row["value"]
         raise KeyError(f"the report holds no {measure} of {which} {judge}".strip())
 
+    def synthetic_confusions(self) -> dict:
+        """Name -> counts `(classes, classes)` for the synthetic set: trained on it, and tested on it."""
+        return {f"{m} {j}": counts for (m, which, j), counts in self.confusions.items() if which == "synthetic"}
+
     def frame(self):
         """The rows as a pandas table: sets across, measures down, 'value [low, high]' in the cells."""
         import pandas as pd
@@ -54,6 +58,11 @@ class Report:
 
     def __str__(self):
         return self.frame().to_string()
+
+    @classmethod
+    def read(cls, path) -> "Report":
+        """The rows that `save` wrote; confusion matrices are not kept."""
+        return cls(json.loads(Path(path).read_text())["rows"])
 
     def save(self, path):
         Path(path).write_text(json.dumps({"rows": self.rows, "meaning": MEANING}, indent=1) + "\n")

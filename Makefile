@@ -1,0 +1,55 @@
+# make train | test | evaluate | lab | clean. Any target makes the environment first when it is missing or stale.
+PYTHON ?= python3
+DATASET ?= digits
+# More papermill arguments, for example: make train ARGS="-p steps 8000 -p seed 1"
+ARGS ?=
+
+BIN := .venv/bin
+ENV := .venv/complete
+RUNS := $(or $(RCGAN_RUNS),runs)
+# papermill hands the notebook's own output to the terminal, living progress line included.
+PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file /dev/stdout
+
+.PHONY: env train evaluate test lint lab lock clean
+
+env: $(ENV)
+
+# Bytecode is compiled while installing: without it every kernel spends half a minute compiling TensorFlow.
+$(ENV): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	  "Python 3.11 to 3.13 is needed, this is %d.%d; say which with make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $(ENV)
+
+train: $(ENV)
+	@name="$$(date +%Y-%m-%d_%H-%M-%S)_$(notdir $(basename $(DATASET)))" && mkdir -p "$(RUNS)/$$name" && \
+	$(PAPERMILL) notebooks/train.ipynb "$(RUNS)/$$name/train.ipynb" -r run_name "$$name" -r dataset "$(DATASET)" $(ARGS) && \
+	echo "The run lies in $(RUNS)/$$name. Judge it with: make evaluate"
+
+evaluate: $(ENV)
+	@run="$$($(BIN)/python -c 'from rcgan_nb import archive; print(archive.find("latest").path)')" && \
+	$(PAPERMILL) notebooks/evaluate.ipynb "$$run/evaluate.ipynb" -r run "$$run" $(ARGS) && \
+	$(BIN)/python -c 'import sys; from rcgan_nb.evaluation import Report; print(Report.read(sys.argv[1]))' "$$run/evaluation.json"
+
+test: $(ENV)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(ENV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+lab: $(ENV)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lock: $(ENV)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+# What make made: the environment and caches. Results stay.
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache rcgan_nb.egg-info
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
