@@ -42,15 +42,17 @@ class Progress:
     """Print one living line: step, losses, steps per second, time left. A line a log can show, too."""
 
     def __init__(self, every_seconds=2.0):
-        self.every, self.printed, self.last = every_seconds, time.time(), {}
+        self.every, self.printed, self.last = every_seconds, 0.0, {}
 
     def __call__(self, loop):
         self.last = loop.metrics or self.last
         now, done = time.time(), loop.step == loop.config.steps
+        if loop.step == 1:
+            self.printed = now  # the first step builds the graph and says nothing of the speed
         if not done and now - self.printed < self.every:
             return
         self.printed = now
-        rate = loop.step / max(now - loop.started, 1e-9)
+        rate = max(loop.step - 1, 1) / max(now - loop.started, 1e-9)
         left = (loop.config.steps - loop.step) / rate
         losses = "  ".join(f"{name} {value:.3f}" for name, value in self.last.items())
         line = f"step {loop.step}/{loop.config.steps}  {losses}  {rate:.1f} steps/s  {_clock(left)} left"

@@ -56,12 +56,15 @@ class SeriesSet:
         return len(self.classes) if self.y is not None else 0
 
     @property
+    def inside(self) -> np.ndarray:
+        """bool as `x`: before the end of its series, observed or not."""
+        ends = np.full(len(self), self.x.shape[1]) if self.lengths is None else self.lengths
+        return np.broadcast_to((np.arange(self.x.shape[1]) < ends[:, None])[:, :, None], self.x.shape)
+
+    @property
     def valid(self) -> np.ndarray:
         """bool as `x`: where a value was observed, before the end of its series."""
-        valid = np.ones(self.x.shape, bool) if self.observed is None else self.observed.copy()
-        if self.lengths is not None:
-            valid &= (np.arange(self.x.shape[1]) < self.lengths[:, None])[:, :, None]
-        return valid
+        return self.inside if self.observed is None else self.inside & self.observed
 
     def take(self, index) -> "SeriesSet":
         """The series at `index` (integers or booleans)."""
@@ -72,7 +75,10 @@ class SeriesSet:
         """The train, validation or test part."""
         if self.split is None:
             raise ValueError("this set has no split; make one with series.split(...) before asking for a part.")
-        return self.take(self.split == PARTS.index(name))
+        chosen = self.split == PARTS.index(name)
+        if not chosen.any():
+            raise ValueError(f"the set has no {name} part; give it a split with all three, or more series.")
+        return self.take(chosen)
 
     def images(self) -> np.ndarray:
         """float `(n, height, width)`: the series put together into pictures again."""

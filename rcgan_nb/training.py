@@ -1,6 +1,8 @@
 """The training loop."""
 
 import dataclasses
+import signal
+import threading
 import time
 
 import numpy as np
@@ -25,16 +27,20 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     config = dataclasses.replace(config, model=_model(config, data))
     _check(config, data)
     loop = Loop(config, data)
-    watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), monitors.Checkpoints(loop)]
+    checkpoints = monitors.Checkpoints(loop)
+    watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), checkpoints]
     try:
-        for step in range(1, config.steps + 1):
-            loop.advance(step)
-            for watch in watchers:
-                watch(loop)
-    except KeyboardInterrupt:
-        watchers[-1].keep(loop)
+        with Stop() as stop:
+            for step in range(1, config.steps + 1):
+                loop.advance(step)
+                for watch in watchers:
+                    watch(loop)
+                if stop.asked and step < config.steps:
+                    checkpoints.keep(loop)
+                    raise KeyboardInterrupt(f"stopped after step {step}; the checkpoint is kept in {loop.run.path}")
+    except KeyboardInterrupt as error:
+        print(f"\n{error or 'stopped at once; the last checkpoint written stays'}", flush=True)
         loop.run.beat("interrupted", loop.step)
-        print(f"\ninterrupted at step {loop.step}; the checkpoint is kept in {loop.run.path}")
         raise
     except BaseException as error:
         loop.run.beat("failed", loop.step, error=repr(error))
@@ -42,6 +48,29 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     _draw(loop.run)
     loop.run.beat("finished", loop.step)
     return loop.run
+
+
+class Stop:
+    """Notice Ctrl-C or SIGTERM and let the step end, so that no checkpoint holds half an update.
+
+    A second one stops at once.
+    """
+
+    def __enter__(self):
+        self.asked = False
+        self.main = threading.current_thread() is threading.main_thread()  # others may not set handlers
+        if self.main:
+            self.before = {s: signal.signal(s, self._notice) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items() if self.main else ():
+            signal.signal(number, handler)
+
+    def _notice(self, number, frame):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
 
 
 class Loop:
@@ -108,8 +137,11 @@ def _check(config, data):
             f"the training part has {len(train)} series, fewer than batch_size {config.batch_size}; "
             f"lower batch_size to at most {len(train)}."
         )
-    if len(data.part("validation")) < 2:
-        raise ValueError("the validation part needs at least 2 series to choose the best checkpoint; give more series.")
+    for part in ("validation", "test"):
+        if len(data.part(part)) < 2:
+            raise ValueError(
+                f"the {part} part has fewer than 2 series, too few to choose or judge by; give more series."
+            )
     if config.model == "rcgan" and len(np.unique(train.y)) < 2:
         raise ValueError(
             f"all training series have the class {train.classes[train.y[0]]!r}; a conditional model needs two or more. "
@@ -117,7 +149,7 @@ def _check(config, data):
         )
     spread = np.where(train.valid, train.x, np.nan)
     constant = np.nanmax(spread, axis=(0, 1)) == np.nanmin(spread, axis=(0, 1))
-    hidden = train.scaling is not None and any(item["kind"] == "Weights" for item in train.scaling)
+    hidden = train.scaling is not None and any(item["transform"] == "Weights" for item in train.scaling)
     if constant.all() or (constant.any() and not train.image and not hidden):
         names = [name for name, flat in zip(train.features, constant, strict=True) if flat]
         raise ValueError(f"the features {names} are constant in the training part; drop them, nothing can be learnt.")

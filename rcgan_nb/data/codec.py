@@ -21,18 +21,20 @@ class Codec:
     attributes: scaling.Affine | None
     observed: bool
     lengths: bool
+    mean: np.ndarray  # of each feature in the training part, for values before the first observed one
     blank: SeriesSet  # one series of the set, for its names and classes
 
     @classmethod
     def fit(cls, train: SeriesSet, scaler: str) -> "Codec":
         """Fit on the training part only; a set that brings its own scaling keeps it."""
-        x, valid = filled(train), train.valid
-        chain = scaling.from_json(train.scaling) if train.scaling else scaling.fit(scaler, x, valid)
+        mean = means(train)
+        x = filled(train, mean)
+        chain = scaling.from_json(train.scaling) if train.scaling else scaling.fit(scaler, x, train.inside)
         _, found = scaling.forward(chain, x)
         everywhere = np.ones((*found.shape[:1], 1, found.shape[1]), bool)
         attributes = scaling.minmax(found[:, None], everywhere, (0, 1)) if found.shape[1] else None
         blank = dataclasses.replace(train.take([0]), x=np.zeros_like(train.x[:1]))
-        return cls(chain, attributes, train.observed is not None, train.lengths is not None, blank)
+        return cls(chain, attributes, train.observed is not None, train.lengths is not None, mean, blank)
 
     @property
     def channels(self) -> int:
@@ -41,7 +43,8 @@ class Codec:
         return features + per_series + (features if self.observed else 0) + bool(self.lengths)
 
     def encode(self, s: SeriesSet) -> np.ndarray:
-        x, attributes = scaling.forward(self.chain, filled(s))
+        x, attributes = scaling.forward(self.chain, filled(s, self.mean))
+        x = np.where(s.inside, x, x.clip(-1, 1))  # what stands after the end may lie beyond the fitted range
         parts = [x]
         if self.attributes:
             scaled, _ = self.attributes.forward(attributes[:, None])
@@ -49,8 +52,7 @@ class Codec:
         if self.observed:
             parts.append(2.0 * s.valid - 1)
         if self.lengths:
-            inside = np.arange(x.shape[1]) < s.lengths[:, None]
-            parts.append(2.0 * inside[:, :, None] - 1)
+            parts.append(2.0 * s.inside[:, :, :1] - 1)
         return np.concatenate(parts, axis=2).astype(np.float32)
 
     def decode(self, array, y=None) -> SeriesSet:
@@ -80,20 +82,32 @@ class Codec:
             "attributes": scaling.to_json([self.attributes]) if self.attributes else None,
             "observed": self.observed,
             "lengths": self.lengths,
+            "mean": self.mean.tolist(),
         }
 
     @classmethod
     def from_json(cls, items, blank) -> "Codec":
         attributes = scaling.from_json(items["attributes"])[0] if items["attributes"] else None
-        return cls(scaling.from_json(items["chain"]), attributes, items["observed"], items["lengths"], blank)
+        return cls(
+            scaling.from_json(items["chain"]),
+            attributes,
+            items["observed"],
+            items["lengths"],
+            np.array(items["mean"]),
+            blank,
+        )
 
 
-def filled(s: SeriesSet) -> np.ndarray:
-    """Values with gaps filled by the last one observed, before that by the feature's mean."""
+def means(s: SeriesSet) -> np.ndarray:
+    """Mean of what was observed of each feature, `(num_features,)`."""
+    return np.where(s.valid, s.x, 0.0).sum((0, 1)) / s.valid.sum((0, 1)).clip(1)
+
+
+def filled(s: SeriesSet, mean) -> np.ndarray:
+    """Values with gaps filled by the last one observed, before that by the feature's mean in the training part."""
     if s.observed is None and s.lengths is None:
         return s.x.astype(np.float64)
     valid = s.valid
     last = np.maximum.accumulate(np.where(valid, np.arange(s.x.shape[1])[:, None], -1), axis=1)
     carried = np.take_along_axis(s.x, last.clip(0), axis=1)
-    mean = np.where(valid, s.x, 0.0).sum((0, 1)) / valid.sum((0, 1)).clip(1)
     return np.where(last >= 0, carried, mean).astype(np.float64)

@@ -23,8 +23,8 @@ def prepare(config: PrepareConfig) -> SeriesSet:
     s = downsample_image(s, config.downsample_image)
     s = downsample_time(s, config.downsample_time)
     train = s.part("train")
-    filled = codec.filled(train)
-    chain = scaling.fit(config.scaler, filled, train.valid)
+    filled = codec.filled(train, codec.means(train))
+    chain = scaling.fit(config.scaler, filled, train.inside)
     table = masking.weights(s, hide=config.hide, keep=config.keep, weigh=config.weigh)
     if (table != 1).any():
         chain.append(masking.transform(chain, table, filled))
@@ -67,8 +67,8 @@ def downsample_time(s: SeriesSet, factor: int) -> SeriesSet:
 
 def compare_scalers(train: SeriesSet) -> dict[str, np.ndarray]:
     """The first series `(seq_len, num_features)` as every scaler would show it to the networks."""
-    filled = codec.filled(train)
-    fitted = {name: scaling.fit(name, filled, train.valid) for name in SCALERS}
+    filled = codec.filled(train, codec.means(train))
+    fitted = {name: scaling.fit(name, filled, train.inside) for name in SCALERS}
     return {name: scaling.forward(chain, filled[:1])[0][0] for name, chain in fitted.items()}
 
 

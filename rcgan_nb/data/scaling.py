@@ -126,18 +126,23 @@ def inverse(chain, x, attributes=None):
     return x
 
 
-_KINDS = {kind.__name__: kind for kind in (Affine, PerSeries, Cumulative, Weights)}
+_TRANSFORMS = {kind.__name__: kind for kind in (Affine, PerSeries, Cumulative, Weights)}
 
 
 def to_json(chain) -> list[dict]:
     """The chain as plain values."""
-    plain = lambda value: value.tolist() if isinstance(value, np.ndarray) else value  # noqa: E731
-    return [{"kind": type(t).__name__, **{k: plain(v) for k, v in vars(t).items()}} for t in chain]
+
+    def plain(value):
+        return value.tolist() if isinstance(value, np.ndarray) else value
+
+    return [{"transform": type(t).__name__, **{k: plain(v) for k, v in vars(t).items()}} for t in chain]
 
 
 def from_json(items) -> list:
     """The chain that `to_json` wrote."""
     return [
-        _KINDS[item["kind"]](**{k: np.asarray(v) if isinstance(v, list) else v for k, v in item.items() if k != "kind"})
+        _TRANSFORMS[item["transform"]](
+            **{k: np.asarray(v) if isinstance(v, list) else v for k, v in item.items() if k != "transform"}
+        )
         for item in items
     ]

@@ -28,10 +28,10 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
     table = table.sort_values([SERIES, TIME], kind="stable")
     twice = table.duplicated([SERIES, TIME])
     if twice.any():
-        row = table[twice].iloc[0]
+        row = table[twice][[SERIES, TIME]].astype(str).iloc[0]
         raise ValueError(
-            f"{path}: {int(twice.sum())} rows repeat a series and time, the first series {row[SERIES]!r} at time "
-            f"{row[TIME]!r}. Keep one row for each, or average them."
+            f"{path}: {int(twice.sum())} rows repeat a series and time, the first series {row[SERIES]} at time "
+            f"{row[TIME]}. Keep one row for each, or average them."
         )
     pieces, owners, skipped = [], [], 0
     for owner, rows in table.groupby(SERIES, sort=True):
@@ -80,7 +80,7 @@ def _per_series(table, owners, path) -> dict:
         values = table.groupby(SERIES)[name]
         changing = values.nunique()[lambda count: count > 1]
         if len(changing):
-            raise ValueError(f"{path}: {name} changes within series {changing.index[0]!r}; it must be one per series.")
+            raise ValueError(f"{path}: {name} changes within series {changing.index[0]}; it must be one per series.")
         found[name] = values.first().loc[owners].to_numpy()
     return found
 

@@ -43,7 +43,9 @@ def _fit(model, x, y, tests, seed, epochs):
     import keras
 
     keras.utils.set_random_seed(seed)
-    model.set_weights(keras.models.clone_model(model).get_weights())
+    fresh = keras.models.clone_model(model)
+    for variable, new in zip(model.variables, fresh.variables, strict=True):  # dropout's seeds included
+        variable.assign(new)
     for variable in model.optimizer.variables:
         if "learning_rate" not in variable.path:
             variable.assign(np.zeros(variable.shape, variable.dtype))

@@ -1,0 +1,83 @@
+"""The house rules: who may import whom, what `import rcgan_nb` may cost, how long files may be."""
+
+import ast
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# A module imports only from rooms before its own.
+ROOMS = [
+    "paths",
+    "config",
+    "series",
+    "data",
+    "networks",
+    "plots",
+    "losses",
+    "stabilisers",
+    "gan",
+    "evaluation",
+    "archive",
+    "generation",
+    "monitors",
+    "training",
+    "notebook",
+]
+ALONE = {"losses", "stabilisers", "networks", "plots"}
+FORBIDDEN = {("evaluation", "gan"), ("evaluation", "networks")}
+
+
+def modules():
+    return sorted((ROOT / "rcgan_nb").rglob("*.py"))
+
+
+def room(path):
+    inside = path.relative_to(ROOT / "rcgan_nb")
+    return inside.parts[0].removesuffix(".py")
+
+
+def imported_rooms(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "rcgan_nb":
+            parts = node.module.split(".")
+            yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_only_from_rooms_above(path):
+    here = room(path)
+    if here == "__init__":
+        return
+    for other in imported_rooms(path):
+        if other == here:
+            continue
+        assert here not in ALONE, f"{here} imports {other}, but should import nothing of ours"
+        assert ROOMS.index(other) < ROOMS.index(here), f"{here} imports {other}, which comes after it"
+        assert (here, other) not in FORBIDDEN
+
+
+def test_files_stay_short():
+    long = [path for path in [*modules(), *(ROOT / "tests").glob("*.py")] if len(path.read_text().splitlines()) > 400]
+    assert not long
+
+
+def test_import_is_quick_and_without_tensorflow():
+    code = "import sys, rcgan_nb; assert not {'tensorflow', 'keras', 'sklearn', 'numpy'} & set(sys.modules)"
+    empty, ours = [], []
+    for _ in range(5):
+        for program, times in (("pass", empty), (code, ours)):
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-c", program], check=True)
+            times.append(time.perf_counter() - begun)
+    assert min(ours) - min(empty) < 0.3
+
+
+def test_unknown_name_is_an_attribute_error():
+    import rcgan_nb
+
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        rcgan_nb.trian  # noqa: B018

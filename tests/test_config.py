@@ -1,0 +1,83 @@
+import pytest
+
+from rcgan_nb import config, notebook, paths
+from rcgan_nb.config import RECIPES, GenerateConfig, TrainConfig, train_config
+
+
+def test_survives_json(tmp_path):
+    made = train_config(dataset="mnist", steps=7, recipe="esteban")
+    made.save(tmp_path / "config.json")
+    assert TrainConfig.read(tmp_path / "config.json") == made
+
+
+def test_recipe_fills_what_was_not_given():
+    made = train_config(recipe="esteban", batch_size=5)
+    assert made.batch_size == 5
+    assert made.learning_rate == RECIPES["esteban"]["learning_rate"] != TrainConfig().learning_rate
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"step": 3}, r"setting 'step' is not known; did you mean 'steps'\? Known: dataset"),
+        ({"steps": "many"}, "steps must be int, but 'many' is str"),
+        ({"steps": True}, "steps must be int, but True is bool"),
+        ({"steps": 0}, "steps must be at least 1, but 0 came"),
+        ({"steps": 1.5}, "steps must be int, but 1.5 is float"),
+        ({"average_decay": 1.0}, "average_decay must be from 0.0 to 0.999999, but 1.0 came"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a finite number"),
+        ({"model": "rcgn"}, r"model 'rcgn' is not known; did you mean 'rcgan'\? Known: auto, rgan, rcgan"),
+        ({"recipe": "plain"}, "recipe 'plain' is not known; Known: stable, esteban"),
+        ({"run_name": 202411}, "run_name must be str, but 202411 is int. Under papermill, `-r run_name ...`"),
+    ],
+)
+def test_refuses(values, message):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace("`", "`")):
+        train_config(**values)
+
+
+def test_whole_floats_are_integers():
+    assert train_config(steps=1e3).steps == 1000
+    assert train_config(learning_rate=1).learning_rate == 1.0
+
+
+def notebook_globals(parameters, injected=""):
+    """What a notebook's globals look like after its parameter cells."""
+    names = {"In": ["", parameters, injected]}
+    exec(parameters + "\n" + injected, names)
+    return names
+
+
+def test_collect_takes_any_field_and_the_recipe():
+    names = notebook_globals('recipe: str = "stable"  # help\nsteps: int = 5000', 'recipe = "esteban"\nd_steps = 3')
+    made = notebook.collect(TrainConfig, names)
+    assert (made.recipe, made.d_steps, made.steps) == ("esteban", 3, 5000)
+    assert made.batch_size == RECIPES["esteban"]["batch_size"]
+
+
+def test_collect_keeps_a_default_that_was_asked_for():
+    """-p r1_weight 1.0 holds under the recipe that sets it to 0."""
+    names = notebook_globals("r1_weight: float = 1.0", 'recipe = "esteban"\nr1_weight = 1.0')
+    assert notebook.collect(TrainConfig, names).r1_weight == 1.0
+
+
+def test_collect_refuses_a_misspelt_parameter():
+    with pytest.raises(ValueError, match="parameter 'sede' is not known here; did you mean 'seed'"):
+        notebook.collect(GenerateConfig, notebook_globals("seed: int = 0", "sede = 3"))
+
+
+def test_collect_ignores_cells_that_compute():
+    names = notebook_globals("count: int = 5", "total = len('abc')\nimport os")
+    assert notebook.collect(GenerateConfig, names).count == 5
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", "..", "a\\b"])
+def test_no_name_leads_out_of_the_folder(name):
+    with pytest.raises(ValueError, match="cannot name a file or folder"):
+        paths.inside(paths.runs(), name)
+
+
+def test_every_setting_is_explained():
+    for kind in (config.TrainConfig, config.GenerateConfig, config.EvaluateConfig, config.PrepareConfig):
+        for name, f in kind.__dataclass_fields__.items():
+            assert f.metadata["help"], name

@@ -1,0 +1,169 @@
+"""Every notebook: clean, one parameters cell that agrees with its configuration, and run to the end by papermill.
+
+Runs are judged by the files they leave, never by papermill's own status.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from rcgan_nb import archive, config, load
+from rcgan_nb.evaluation import Report
+
+NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+PAPERMILL = [sys.executable, "-m", "papermill", "--no-progress-bar"]
+CONFIGS = {
+    "train": config.TrainConfig,
+    "evaluate": config.EvaluateConfig,
+    "generate": config.GenerateConfig,
+    "prepare": config.PrepareConfig,
+    "plot_series": config.PlotConfig,
+}
+
+
+def names():
+    return sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+
+
+def test_every_notebook_has_a_configuration_here_and_stands_on_the_map():
+    assert names() == sorted(CONFIGS)
+    text = (NOTEBOOKS / "README.md").read_text()
+    assert all(f"{name}.ipynb" in text for name in names())
+
+
+@pytest.mark.parametrize("name", names())
+def test_notebook_is_clean_and_small(name):
+    book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4)
+    nbformat.validate(book)
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    assert sum("parameters" in cell.metadata.get("tags", []) for cell in cells) == 1
+    assert book.cells[0].source.startswith("# ")
+    for cell in cells:
+        tree = ast.parse(cell.source)
+        parameters = "parameters" in cell.metadata.get("tags", [])
+        assert parameters or len(cell.source.splitlines()) <= 10
+        forbidden = ast.FunctionDef | ast.ClassDef | ast.For | ast.While | ast.Try
+        assert not any(isinstance(node, forbidden) for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize("name", names())
+def test_parameters_are_fields_with_equal_defaults_and_help(name):
+    book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", 4)
+    source = next(c.source for c in book.cells if "parameters" in c.metadata.get("tags", []))
+    defaults = CONFIGS[name]()
+    for line in source.splitlines():
+        assert line.count("=") == 1 and "|" not in line and "  # " in line, line  # papermill's help needs it so
+        node = ast.parse(line).body[0]
+        value = getattr(defaults, node.target.id)
+        assert ast.literal_eval(node.value) == value and node.annotation.id == type(value).__name__, line
+
+
+def papermill(name, output, *parameters, folder=NOTEBOOKS, check=True):
+    """Run a notebook as a user does; returns the finished process."""
+    command = [*PAPERMILL, f"{name}.ipynb" if folder == NOTEBOOKS else str(NOTEBOOKS / f"{name}.ipynb"), str(output)]
+    done = subprocess.run([*command, *parameters], cwd=folder, capture_output=True, text=True, timeout=600)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+TINY = ["-p", "steps", "6", "-p", "hidden_units", "8", "-p", "sample_every", "3", "-p", "checkpoint_every", "3"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """train.ipynb run from another folder on digits; the runs folder that later notebooks share."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    os.environ["RCGAN_RUNS"] = str(folder / "runs")
+    try:
+        done = papermill("train", folder / "train.ipynb", *TINY, "--log-output", folder=folder)
+        yield folder, done
+    finally:
+        del os.environ["RCGAN_RUNS"]
+
+
+@pytest.fixture
+def shared(trained, monkeypatch):
+    monkeypatch.setenv("RCGAN_RUNS", str(trained[0] / "runs"))
+    return trained[0]
+
+
+def figures(path):
+    book = nbformat.read(path, 4)
+    outputs = [o for cell in book.cells if cell.cell_type == "code" for o in cell.outputs]
+    assert not any(o.output_type == "error" for o in outputs)
+    return sum("image/png" in o.get("data", {}) for o in outputs)
+
+
+def test_train(trained, shared):
+    folder, done = trained
+    run = archive.find("latest")
+    assert run.status() == "finished" and run.config.steps == 6
+    assert "step 6/6" in done.stderr + done.stdout and "steps/s" in done.stderr + done.stdout
+    assert figures(folder / "train.ipynb") == 3
+
+
+def test_evaluate(shared):
+    papermill("evaluate", shared / "evaluate.ipynb", "-p", "judge_seeds", "1", "-p", "epochs", "1")
+    report = Report.read(archive.find("latest").path / "evaluation.json")
+    assert {"trtr", "tstr", "trts", "discriminative", "coverage", "distance_ratio"} == {
+        r["measure"] for r in report.rows
+    }
+    assert {"real", "synthetic", "gaussian", "jitter"} == {r["set"] for r in report.rows}
+    assert figures(shared / "evaluate.ipynb") == 5
+
+
+def test_generate(shared):
+    output = shared / "series.csv"
+    papermill(
+        "generate", shared / "g.ipynb", "-p", "count", "12", "-p", "file_format", "csv", "-p", "output", str(output)
+    )
+    assert load(str(output)).x.shape == (12, 8, 8)
+    assert json.loads((shared / "series.csv.provenance.json").read_text())["run"] == archive.find("latest").name
+    assert figures(shared / "g.ipynb") == 2
+
+
+def test_prepare_then_train_by_name(shared):
+    settings = ["-p", "downsample_image", "2", "-p", "scaler", "local", "-p", "hide", "column 0", "-p", "name", "half"]
+    papermill("prepare", shared / "prepare.ipynb", *settings)
+    assert load("half").x.shape == (1797, 4, 4)
+    assert figures(shared / "prepare.ipynb") == 4
+    papermill("train", shared / "t.ipynb", *TINY, "-p", "dataset", "half", "-p", "run_name", "on-half")
+    assert archive.find("on-half").status() == "finished"
+
+
+@pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])
+def test_plot_series(shared, dataset):
+    papermill("plot_series", shared / "plot.ipynb", "-p", "dataset", dataset, "-p", "count", "3")
+    assert figures(shared / "plot.ipynb") == 3
+
+
+@pytest.mark.skipif(
+    not (Path(os.environ.get("RCGAN_DATA", "")) / "mnist").is_dir(),
+    reason="runs where RCGAN_DATA names a folder with mnist/",
+)
+def test_train_on_mnist(shared):
+    papermill("train", shared / "mnist.ipynb", *TINY, "-p", "dataset", "mnist", "-p", "run_name", "mnist")
+    run = archive.find("mnist")
+    assert run.status() == "finished" and run.data["shape"] == [28, 28]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (["-p", "step", "3"], "parameter 'step' is not known here; did you mean 'steps'"),
+        (["-p", "steps", "-3"], "steps must be at least 1, but -3 came"),
+        (["-p", "dataset", "digtis"], "dataset 'digtis' is not known; did you mean 'digits'"),
+        (["-p", "run_name", "2024_11"], "run_name must be str, but 202411 is int"),
+    ],
+)
+def test_bad_parameters_stop_before_a_run_is_made(tmp_path, runs, parameters, message):
+    done = papermill("train", tmp_path / "out.ipynb", *parameters, check=False)
+    assert done.returncode != 0 and message in done.stderr
+    assert not runs.exists()

@@ -1,0 +1,160 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rcgan_nb import data
+from rcgan_nb.config import SCALERS, PrepareConfig
+from rcgan_nb.data import masking, preparation, scaling
+from rcgan_nb.data.codec import Codec
+from rcgan_nb.series import SeriesSet
+
+
+@pytest.fixture
+def shifted(small):
+    """Features of different size, one series of zeros."""
+    x = small.x * [1.0, 1000.0]
+    x[3] = 0
+    return dataclasses.replace(small, x=x)
+
+
+@pytest.mark.parametrize("name", SCALERS)
+def test_every_scaler_is_bounded_and_comes_back(shifted, name):
+    valid = np.ones(shifted.x.shape, bool)
+    chain = scaling.from_json(scaling.to_json(scaling.fit(name, shifted.x, valid)))
+    scaled, attributes = scaling.forward(chain, shifted.x)
+    assert scaled.min() >= -1 - 1e-9 and scaled.max() <= 1 + 1e-9
+    back = scaling.inverse(chain, scaled, attributes)
+    assert np.abs(back - shifted.x).max() < 1e-9 * np.abs(shifted.x).max()
+
+
+def test_scalers_by_hand():
+    x = np.array([[[1.0], [3.0], [-4.0]], [[0.0], [2.0], [2.0]]])
+    valid = np.ones(x.shape, bool)
+
+    def first(name):
+        return scaling.forward(scaling.fit(name, x, valid)[:1], x)[0][:, :, 0].tolist()
+
+    assert scaling.forward(scaling.fit("minmax", x, valid), x)[0][0, :, 0].tolist() == pytest.approx([3 / 7, 1, -1])
+    assert first("cumulative") == [[1, 4, 0], [0, 2, 4]]
+    assert first("local") == [[0.25, 0.75, -1], [0, 1, 1]]
+    assert first("integral") == [[0.125, 0.375, -0.5], [0, 0.5, 0.5]]
+    assert np.mean(first("standard")) == pytest.approx(0)
+    assert np.std(first("standard")) == pytest.approx(1)
+
+
+def test_per_feature_differs_from_over_all(shifted):
+    valid = np.ones(shifted.x.shape, bool)
+    over_all, _ = scaling.forward(scaling.fit("minmax", shifted.x, valid), shifted.x)
+    per_feature, _ = scaling.forward(scaling.fit("feature", shifted.x, valid), shifted.x)
+    assert np.ptp(over_all[:, :, 0]) < 0.01
+    assert np.ptp(per_feature[:, :, 0]) == pytest.approx(2)
+
+
+def test_scaler_is_fitted_on_the_training_part_only(shifted):
+    x = shifted.x.copy()
+    x[shifted.split == 2] *= 100
+    wild = dataclasses.replace(shifted, x=x)
+    one, other = (Codec.fit(s.part("train"), "minmax").to_json() for s in (shifted, wild))
+    assert one == other
+
+
+@pytest.mark.parametrize("name", SCALERS)
+def test_codec_with_gaps_and_lengths(shifted, name):
+    lengths = np.arange(30, dtype=np.int32) % 5 + 1
+    observed = np.random.default_rng(0).random(shifted.x.shape) > 0.3
+    s = dataclasses.replace(shifted, lengths=lengths, observed=observed)
+    s = dataclasses.replace(s, x=np.where(s.valid, s.x, 0))
+    door = Codec.fit(s.part("train"), name)
+    array = door.encode(s)
+    assert array.shape == (30, 5, door.channels) == (30, 5, 2 + (2 if name in ("local", "integral") else 0) + 2 + 1)
+    back = door.decode(array, s.y)
+    assert (back.lengths == lengths).all()
+    assert (back.valid == s.valid).all()
+    inside = np.abs(array[s.split == 0]) <= 1 + 1e-6
+    assert inside.all()
+    assert np.abs(back.x - s.x).max() < 1e-3 * np.abs(s.x).max()
+    again = Codec.from_json(door.to_json(), door.blank)
+    assert (again.encode(s) == array).all()
+
+
+def test_gaps_are_filled_with_the_last_value_then_the_mean():
+    x = np.array([[[0.0], [5.0], [0.0]], [[1.0], [0.0], [3.0]]])
+    s = SeriesSet(x=x, observed=np.array([[[False], [True], [False]], [[True], [False], [True]]]))
+    from rcgan_nb.data.codec import filled, means
+
+    assert filled(s, means(s))[:, :, 0].tolist() == [[3, 5, 5], [1, 1, 3]]
+
+
+def test_weights_are_understood(small):
+    def table(**parts):
+        return masking.weights(small, **parts).tolist()
+
+    assert table(hide="feature 0") == [[0, 1]] * 5
+    assert table(hide="*:0-1") == [[0, 0]] * 2 + [[1, 1]] * 3
+    assert table(keep="1:2-4") == [[0, 0]] * 2 + [[0, 1]] * 3
+    assert table(weigh="0:1-1:0.5, 1:2") == [[1, 2], [0.5, 2], [1, 2], [1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"hide": "humidity"}, "there is no feature 'humidity'; known: feature 0, feature 1"),
+        ({"hide": "0:3-9"}, "steps must be ordered and between 0 and 4"),
+        ({"hide": "0:a-b"}, "is not understood"),
+        ({"hide": "*"}, "leave nothing"),
+    ],
+)
+def test_masks_refuse(small, parts, message):
+    with pytest.raises(ValueError, match=message):
+        masking.weights(small, **parts)
+
+
+def test_hidden_parts_return_as_the_mean_and_others_exactly():
+    made = preparation.prepare(PrepareConfig(name="masked", hide="0, *:7-7", weigh="3:2-4:0.25"))
+    train = data.load("masked").part("train")
+    door = Codec.fit(train, "minmax")
+    array = door.encode(train)
+    assert (array[:, :, 0] == 0).all() and (array[:, 7] == 0).all()
+    plain = Codec.fit(data.load("digits").part("train"), "minmax").encode(train)
+    assert array[:, 2:5, 3] == pytest.approx(plain[:, 2:5, 3] / 4)
+    back = door.decode(array, train.y)
+    assert back.x[:, :7, 1:] == pytest.approx(train.x[:, :7, 1:], abs=1e-5)
+    assert back.x[:, 3, 0] == pytest.approx(np.full(len(train), train.x[:, 3, 0].mean()), abs=1e-5)
+    assert preparation.roundtrip(door, train)["largest difference / range"] < 1e-6
+    assert made.info["prepared from"] == "digits"
+
+
+def test_downsampling_is_the_mean(small):
+    halved = preparation.downsample_time(small, 2)
+    assert halved.x.shape == (30, 3, 2)
+    assert halved.x[:, 0] == pytest.approx(small.x[:, :2].mean(1), rel=1e-5)
+    assert (halved.x[:, 2] == small.x[:, 4]).all()  # a last block of one step
+    digits = data.load("digits")
+    smaller = preparation.downsample_image(digits, 2)
+    assert smaller.x[0, 1, 2] == digits.x[0, 2:4, 4:6].mean()
+
+
+def test_downsampling_of_gaps_uses_what_was_observed():
+    x = np.array([[[1.0], [0.0], [5.0], [0.0], [0.0]]])
+    s = SeriesSet(x=x, observed=np.array([[[True], [False], [True], [False], [False]]]), lengths=np.array([4]))
+    halved = preparation.downsample_time(s, 2)
+    assert halved.x[0, :, 0].tolist() == [1, 5, 0]
+    assert halved.observed[0, :, 0].tolist() == [True, True, False]
+    assert halved.lengths.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"downsample_image": 3}, "downsample_image 3 does not divide a picture of 8 x 8"),
+        ({"downsample_time": 9}, "downsample_time 9 is more than the 8 steps"),
+        ({"dataset": "sines", "downsample_image": 2}, "downsample_image needs pictures"),
+        ({"name": "mnist"}, "is a data set's own"),
+        ({"name": "../out"}, "cannot name a file"),
+    ],
+)
+def test_prepare_refuses(values, message, runs):
+    with pytest.raises(ValueError, match=message):
+        preparation.prepare(PrepareConfig(**values))
+    assert not list(runs.glob("**/*.npz"))

@@ -1,0 +1,262 @@
+"""Whole runs on real data, small: what lies in the folder, what a crash leaves, what is refused."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from rcgan_nb import archive, load, train
+from rcgan_nb.archive import checkpoint
+from rcgan_nb.archive.run import Run
+from rcgan_nb.config import GenerateConfig, train_config
+from rcgan_nb.generation import export, generate, training_data
+from rcgan_nb.training import batches
+
+TINY = {
+    "steps": 6,
+    "hidden_units": 8,
+    "batch_size": 32,
+    "log_every": 2,
+    "sample_every": 3,
+    "checkpoint_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """One small run on digits, shared by the tests that only read it."""
+    folder = tmp_path_factory.mktemp("shared")
+    os.environ["RCGAN_RUNS"] = str(folder)
+    try:
+        yield train(dataset="digits", run_name="small", **TINY)
+    finally:
+        del os.environ["RCGAN_RUNS"]
+
+
+def test_run_folder_is_complete(trained):
+    names = {p.name for p in trained.path.iterdir()}
+    assert names >= {"config.json", "versions.json", "data.json", "metrics.csv", "heartbeat.json"}
+    assert sorted(p.name for p in trained.path.glob("checkpoints/*")) == [
+        "best.npz",
+        "step-0000004.npz",
+        "step-0000006.npz",
+    ]
+    assert len(list(trained.path.glob("samples/*.png"))) == len(list(trained.path.glob("samples/*.npz"))) == 2
+    assert {p.name for p in trained.path.glob("figures/*")} == {"losses.png", "samples.gif"}
+    assert trained.metrics()["step"] == [2, 4, 6]
+    assert trained.status() == "finished"
+    assert trained.config.model == "rcgan"
+    assert trained.data["fingerprint"] == load("digits").fingerprint()
+
+
+def test_equal_seeds_make_equal_runs(trained):
+    again = train(dataset="digits", run_name="again", **TINY)
+    one, other = (checkpoint.read(run.checkpoint())[0] for run in (trained, again))
+    assert all((one[name] == other[name]).all() for name in one)
+    assert trained.metrics()["d_loss"] == again.metrics()["d_loss"]
+
+
+def test_generated_series_are_in_original_units(trained):
+    made = generate(trained, count=25, seed=3)
+    assert made.x.shape == (25, 8, 8)
+    assert 0 <= made.x.min() < made.x.max() <= 16
+    assert (generate(trained, count=25, seed=3).x == made.x).all()
+    assert (generate(trained, count=25, seed=4).x != made.x).any()
+    assert generate(trained, labels=["7", "0"]).y.tolist() == [7, 0]
+
+
+def test_label_mix_is_that_of_training(trained):
+    counts = np.bincount(load("digits").part("train").y)
+    assert (np.bincount(generate(trained, count=1258).y) == counts).all()
+    mix = np.bincount(generate(trained, count=2000).y)
+    assert mix.sum() == 2000 and (mix >= counts).all()
+
+
+@pytest.mark.parametrize("file_format", ["npz", "csv", "parquet"])
+def test_export_with_provenance(trained, tmp_path, file_format):
+    import json
+
+    output = tmp_path / f"out.{file_format}"
+    path = export(
+        GenerateConfig(run=str(trained.path), count=20, label="3", file_format=file_format, output=str(output))
+    )
+    back = load(str(path))
+    assert back.x.shape == (20, 8, 8) and set(np.asarray(back.classes)[back.y]) == {"3"}
+    expected = generate(trained, labels=["3"] * 20).x
+    assert back.x == pytest.approx(expected, rel=1e-6)
+    provenance = json.loads((tmp_path / f"out.{file_format}.provenance.json").read_text())
+    assert provenance["run"] == "small" and provenance["data"]["fingerprint"] == trained.data["fingerprint"]
+
+
+def test_export_refuses(trained, tmp_path):
+    run = str(trained.path)
+    with pytest.raises(ValueError, match="label '12' is not known to this run; known: 0, 1"):
+        export(GenerateConfig(run=run, label="12"))
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        export(GenerateConfig(run=run, output=str(tmp_path / "no" / "x.npz")))
+
+
+def test_best_checkpoint_is_the_one_nearest_to_validation(trained):
+    best = checkpoint.read(trained.checkpoint("best"))[1]
+    kept = [checkpoint.read(p)[1]["validation_mmd2"] for p in trained.path.glob("checkpoints/step-*.npz")]
+    assert best["validation_mmd2"] <= min(kept)
+
+
+def test_esteban_and_unlabelled_data():
+    run = train(dataset="sines", recipe="esteban", run_name="plain", **TINY)
+    assert run.config.model == "rgan" and run.config.discriminator == "lstm_per_step"
+    assert generate(run, count=5).x.shape == (5, 30, 1)
+    with pytest.raises(ValueError, match="was trained without labels"):
+        generate(run, labels=[1])
+
+
+def test_rgan_on_labelled_data():
+    run = train(dataset="digits", model="rgan", run_name="unconditional", **TINY)
+    assert generate(run, count=5).y is None
+
+
+def test_gaps_and_lengths_are_generated(small, tmp_path):
+    import dataclasses
+
+    observed = np.random.default_rng(0).random(small.x.shape) > 0.2
+    s = dataclasses.replace(small, observed=observed, lengths=np.arange(30, dtype=np.int32) % 5 + 1)
+    s.save(tmp_path / "gaps.npz")
+    run = train(dataset=str(tmp_path / "gaps.npz"), run_name="gaps", scaler="local", **(TINY | {"batch_size": 4}))
+    made = generate(run, count=9)
+    assert made.observed.shape == (9, 5, 2) and made.lengths.shape == (9,)
+
+
+def refused(tmp_path, small, **change):
+    import dataclasses
+
+    dataclasses.replace(small, **change).save(tmp_path / "data.npz")
+    return str(tmp_path / "data.npz")
+
+
+def test_bad_data_is_refused_before_anything_is_written(small, tmp_path, runs):
+    constant = small.x.copy()
+    constant[:, :, 1] = 7
+    one_class = {"y": np.zeros(30, np.int32)}
+    cases = [
+        ({}, {"batch_size": 64}, "the training part has 22 series, fewer than batch_size 64; lower batch_size"),
+        ({"x": constant}, {}, r"the features \['feature 1'\] are constant in the training part"),
+        (one_class, {}, "all training series have the class 'a'; a conditional model needs two or more"),
+        ({"y": None, "classes": ()}, {"model": "rcgan"}, "model 'rcgan' needs labels"),
+        ({"split": np.arange(30, dtype=np.int8) // 15 * 2}, {}, "the set has no validation part"),
+    ]
+    for change, settings, message in cases:
+        with pytest.raises(ValueError, match=message):
+            train(dataset=refused(tmp_path, small, **change), **(TINY | {"batch_size": 4} | settings))
+    with pytest.raises(ValueError, match="dataset 'digtis' is not known; did you mean 'digits'"):
+        train(dataset="digtis")
+    assert not runs.exists()
+
+
+def test_existing_run_is_not_overwritten(trained, monkeypatch):
+    monkeypatch.setenv("RCGAN_RUNS", str(trained.path.parent))
+    with pytest.raises(FileExistsError, match="run 'small' exists already"):
+        train(dataset="digits", run_name="small", **TINY)
+    assert trained.status() == "finished"
+
+
+def test_find(trained, monkeypatch, runs):
+    with pytest.raises(FileNotFoundError, match="there is no run with a checkpoint"):
+        archive.find("latest")
+    with pytest.raises(FileNotFoundError, match="there is no run 'smal' .* known: none"):
+        archive.find("smal")
+    monkeypatch.setenv("RCGAN_RUNS", str(trained.path.parent))
+    assert archive.find("latest").name in {p.name for p in trained.path.parent.iterdir()}
+    assert archive.find("small").path == archive.find(trained.path).path
+
+
+def test_changed_data_is_noticed(trained, monkeypatch):
+    monkeypatch.setattr(Run, "data", property(lambda self: {"fingerprint": "another"}))
+    with pytest.raises(ValueError, match="is not what run small was trained on"):
+        training_data(trained)
+
+
+def test_every_epoch_sees_every_series_once():
+    config = train_config(batch_size=4, d_steps=2)
+    seen = np.concatenate([batches(16, config, step).ravel() for step in (1, 2)])
+    assert sorted(seen) == list(range(16))
+    second = np.concatenate([batches(16, config, step).ravel() for step in (3, 4)])
+    assert sorted(second) == list(range(16)) and (second != seen).any()
+
+
+def test_divergence_stops_the_run():
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        train(dataset="digits", run_name="wild", **(TINY | {"learning_rate": 1e30, "log_every": 1, "steps": 50}))
+    assert archive.find("wild").status() == "failed"
+
+
+def begun(runs, *settings):
+    """A training process of its own that has begun to step."""
+    values = ", ".join([f"{k}={v!r}" for k, v in (TINY | {"steps": 10**6}).items()])
+    code = f"from rcgan_nb import train; train(dataset='digits', run_name='victim', {values})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    metrics = runs / "victim" / "metrics.csv"
+    deadline = time.time() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") > 3):
+        assert process.poll() is None and time.time() < deadline, process.communicate()[0]
+        time.sleep(0.2)
+    return process
+
+
+def test_interrupt_keeps_a_checkpoint(runs):
+    process = begun(runs)
+    run = archive.find("victim")
+    assert run.status() == "running"
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0].decode()
+    assert process.returncode != 0 and "stopped after step" in output
+    assert run.status() == "interrupted"
+    step = run.read_json("heartbeat.json")["step"]
+    assert checkpoint.read(run.checkpoint())[1]["step"] == step
+
+
+def test_killed_run_says_so(runs):
+    process = begun(runs)
+    process.kill()
+    process.wait()
+    run = archive.find("victim")
+    assert run.status() == "killed"
+    run.checkpoint()
+    beat = run.read_json("heartbeat.json")
+    run.write_json("heartbeat.json", beat | {"pid": os.getpid()})  # the number given to another process
+    assert run.status() == "killed"
+    run.write_json("heartbeat.json", beat | {"host": "elsewhere"})
+    assert run.status() == "running"
+    run.write_json("heartbeat.json", beat | {"host": "elsewhere", "time": time.time() - 3600})
+    assert run.status() == "lost"
+
+
+def test_damaged_checkpoint_gives_way_to_the_one_before(trained, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(trained.path, tmp_path / "copy")
+    run = Run(tmp_path / "copy")
+    last = run.checkpoint()
+    last.write_bytes(last.read_bytes()[:-2000])
+    assert run.checkpoint().name == "step-0000004.npz"
+    assert "is not a whole checkpoint" in capsys.readouterr().out
+
+
+def test_checkpoint_of_other_networks_is_refused(trained):
+    from rcgan_nb.gan import RCGAN
+
+    arrays, _ = checkpoint.read(trained.checkpoint())
+    other = RCGAN(train_config(hidden_units=10), 8, 8, 10)
+    with pytest.raises(ValueError, match="belongs to other networks"):
+        checkpoint.assign(other.variables(), arrays)
+
+
+def test_newer_checkpoint_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", 2)
+    checkpoint.write(tmp_path / "c.npz", {"a": np.zeros(3)})
+    monkeypatch.setattr(checkpoint, "FORMAT", 1)
+    with pytest.raises(ValueError, match="has checkpoint format 2, this version reads up to 1"):
+        checkpoint.read(tmp_path / "c.npz")
