@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 SVM_AT_MOST = 10_000  # series; a kernel machine takes time with their square
-UPDATES = 1500  # of a neural judge, whatever the number of series
+UPDATES = 1000  # of a neural judge, whatever the number of series
 
 
 def svm(x, y, tests, *, seed=0, epochs=0):

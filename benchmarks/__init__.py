@@ -1,0 +1,1 @@
+"""Every published number: one command each, results kept as JSON in benchmarks/results."""

@@ -1,0 +1,72 @@
+"""What benchmarks share: what was measured where and on which code, and where results are kept."""
+
+import hashlib
+import json
+import os
+import platform
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
+# What a trained and judged model depends on; plots, notebooks and archives may change without a new measurement.
+MEASURED = ("config.py", "series.py", "data", "networks", "losses.py", "stabilisers.py", "gan.py", "evaluation")
+
+
+def code_hash() -> str:
+    """SHA-256 of the code that decides the figures; a kept result counts while it is unchanged."""
+    digest = hashlib.sha256()
+    for name in MEASURED:
+        path = PACKAGE / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{len(os.sched_getaffinity(0))} cores, {model}, Python {platform.python_version()}"
+
+
+def keep(name, command, results):
+    """Write results/NAME.json with command, machine, date and hash of the code."""
+    RESULTS.mkdir(exist_ok=True)
+    facts = {"command": command, "machine": machine(), "date": date.today().isoformat(), "code": code_hash()}
+    (RESULTS / f"{name}.json").write_text(json.dumps(facts | results, indent=1) + "\n")
+
+
+def train_and_judge(dataset, name, *, judges=("svm", "cnn"), judge_seeds=3, **settings):
+    """Train, draw as many series as there are training series, judge. Returns training seconds and the report."""
+    from rcgan_nb import evaluate, generate, load, train
+
+    data = load(dataset)
+    begun = time.time()
+    run = train(dataset=dataset, run_name=f"{name}-{time.time_ns()}", **settings)
+    seconds = time.time() - begun
+    synthetic = generate(run, count=len(data.part("train")), seed=settings.get("seed", 0))
+    report = evaluate(data, synthetic, judges=judges, judge_seeds=judge_seeds)
+    print(report)
+    return seconds, report
+
+
+def over_seeds(rows_of_seeds):
+    """Mean over training seeds of every figure, with the least and the greatest."""
+    found = {}
+    for rows in rows_of_seeds:
+        for row in rows:
+            found.setdefault((row["measure"], row["set"], row["judge"]), []).append(row["value"])
+    return [
+        {"measure": m, "set": s, "judge": j, "value": float(np.mean(v)), "low": min(v), "high": max(v)}
+        for (m, s, j), v in found.items()
+    ]
+
+
+def verdict(bars) -> bool:
+    """Print each bar as met or missed; returns whether all are met."""
+    for text, met in bars.items():
+        print(f"{'met   ' if met else 'MISSED'} {text}")
+    return all(bars.values())

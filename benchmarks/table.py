@@ -1,0 +1,46 @@
+"""Write the results kept as JSON into README.md: `python -m benchmarks.table`."""
+
+import json
+from pathlib import Path
+
+from benchmarks.common import RESULTS
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BEGIN, END = "<!-- results: python -m benchmarks.table -->\n", "<!-- end of results -->"
+SETS = ("real", "synthetic", "esteban", "gaussian", "jitter")
+
+
+def table(result) -> str:
+    """Figures of one benchmark as a Markdown table: a measure per row, a set per column."""
+    rows = result["rows"]
+    sets = [name for name in SETS if any(row["set"] == name for row in rows)]
+    cells = {(row["measure"], row["judge"], row["set"]): row for row in rows}
+    lines = [f"| | {' | '.join(sets)} |", "|---|" + "---|" * len(sets)]
+    for measure, judge in dict.fromkeys((row["measure"], row["judge"]) for row in rows):
+        shown = [cells.get((measure, judge, name)) for name in sets]
+        texts = [f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})" if row else "" for row in shown]
+        lines.append(f"| {measure.replace('_', ' ')} {judge} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def section() -> str:
+    parts = []
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text())
+        parts.append(f"**{path.stem}**: `{result['command']}` ({result['date']}; {result['machine']})\n")
+        if "rows" in result:
+            parts.append(table(result) + "\n")
+        parts.append(
+            "\n".join(f"- {'met' if met else '**missed**'}: {bar}" for bar, met in result["bars"].items()) + "\n"
+        )
+    return "\n".join(parts)
+
+
+def rewritten(text) -> str:
+    head, rest = text.split(BEGIN)
+    _, tail = rest.split(END)
+    return f"{head}{BEGIN}\n{section()}\n{END}{tail}"
+
+
+if __name__ == "__main__":
+    README.write_text(rewritten(README.read_text()))
