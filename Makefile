@@ -1,6 +1,7 @@
 # make train | test | evaluate | lab | clean. Any target makes the environment first when it is missing or stale.
 PYTHON ?= python3
 DATASET ?= digits
+RUN ?= latest
 # More papermill arguments, for example: make train ARGS="-p steps 8000 -p seed 1"
 ARGS ?=
 
@@ -25,13 +26,13 @@ $(ENV): requirements.lock pyproject.toml
 	touch $(ENV)
 
 train: $(ENV)
-	@name="$$(date +%Y-%m-%d_%H-%M-%S)_$(notdir $(basename $(DATASET)))" && mkdir -p "$(RUNS)/$$name" && \
-	$(PAPERMILL) notebooks/train.ipynb "$(RUNS)/$$name/train.ipynb" -r run_name "$$name" -r dataset "$(DATASET)" $(ARGS) && \
+	@name="$$(date +%Y-%m-%d_%H-%M-%S)" && mkdir -p "$(RUNS)/$$name" && \
+	$(PAPERMILL) notebooks/train.ipynb "$(RUNS)/$$name/train.ipynb" -p run_name "$$name" -p dataset "$(DATASET)" $(ARGS) && \
 	echo "The run lies in $(RUNS)/$$name. Judge it with: make evaluate"
 
 evaluate: $(ENV)
-	@run="$$($(BIN)/python -c 'from rcgan_nb import archive; print(archive.find("latest").path)')" && \
-	$(PAPERMILL) notebooks/evaluate.ipynb "$$run/evaluate.ipynb" -r run "$$run" $(ARGS) && \
+	@run="$$($(BIN)/python -c 'from rcgan_nb import archive; print(archive.find("$(RUN)").path)')" && \
+	$(PAPERMILL) notebooks/evaluate.ipynb "$$run/evaluate.ipynb" -p run "$$run" $(ARGS) && \
 	$(BIN)/python -c 'import sys; from rcgan_nb.evaluation import Report; print(Report.read(sys.argv[1]))' "$$run/evaluation.json"
 
 test: $(ENV)

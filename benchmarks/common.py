@@ -13,7 +13,8 @@ import numpy as np
 RESULTS = Path(__file__).parent / "results"
 PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
 # What a trained and judged model depends on; plots, notebooks and archives may change without a new measurement.
-MEASURED = ("config.py", "series.py", "data", "networks", "losses.py", "stabilisers.py", "gan.py", "evaluation")
+# The settings themselves are kept with the result, so config.py may gain fields.
+MEASURED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "gan.py", "training.py", "evaluation")
 
 
 def code_hash() -> str:
@@ -40,7 +41,7 @@ def keep(name, command, results):
 
 
 def train_and_judge(dataset, name, *, judges=("svm", "cnn"), judge_seeds=3, **settings):
-    """Train, draw as many series as there are training series, judge. Returns training seconds and the report."""
+    """Train, draw as many series as there are training series, judge. Returns run, training seconds and report."""
     from rcgan_nb import evaluate, generate, load, train
 
     data = load(dataset)
@@ -50,7 +51,7 @@ def train_and_judge(dataset, name, *, judges=("svm", "cnn"), judge_seeds=3, **se
     synthetic = generate(run, count=len(data.part("train")), seed=settings.get("seed", 0))
     report = evaluate(data, synthetic, judges=judges, judge_seeds=judge_seeds)
     print(report)
-    return seconds, report
+    return run, seconds, report
 
 
 def over_seeds(rows_of_seeds):
@@ -63,6 +64,21 @@ def over_seeds(rows_of_seeds):
         {"measure": m, "set": s, "judge": j, "value": float(np.mean(v)), "low": min(v), "high": max(v)}
         for (m, s, j), v in found.items()
     ]
+
+
+def conditions(name, report) -> dict:
+    """The bars that stand beside TSTR: told apart less well than the Gaussian, as varied as real series, no copies."""
+    scores = {row["set"]: row for row in report.rows if row["measure"] == "discriminative"}
+    ours, theirs = scores["synthetic"], scores["gaussian"]
+    share = report.value("coverage") / report.value("coverage", "real")
+    ratio, near_copies = (report.value("distance_ratio", which) for which in ("synthetic", "jitter"))
+    text = f"{name}: discriminative {ours['value']:.3f}, interval up to {ours['high']:.3f}, below the Gaussian's"
+    return {
+        f"{text} from {theirs['low']:.3f}": ours["high"] < theirs["low"],
+        f"{name}: coverage / that of real series {share:.3f} >= 0.9": share >= 0.9,
+        f"{name}: distance ratio {ratio:.3f} within 0.95 and 1.05": 0.95 <= ratio <= 1.05,
+        f"{name}: a near replay fails that, {near_copies:.3f} < 0.95": near_copies < 0.95,
+    }
 
 
 def verdict(bars) -> bool:

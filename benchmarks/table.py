@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.common import RESULTS
+from benchmarks.common import RESULTS, code_hash
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- results: python -m benchmarks.table -->\n", "<!-- end of results -->"
@@ -27,7 +27,8 @@ def section() -> str:
     parts = []
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
-        parts.append(f"**{path.stem}**: `{result['command']}` ({result['date']}; {result['machine']})\n")
+        where = f"{result['date']}; {result['machine']}" + ("" if result["code"] == code_hash() else "; earlier code")
+        parts.append(f"**{path.stem}**: `{result['command']}` ({where})\n")
         if "rows" in result:
             parts.append(table(result) + "\n")
         parts.append(

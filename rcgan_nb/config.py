@@ -199,10 +199,11 @@ class PlotConfig(DataConfig):
 class PrepareConfig(DataConfig):
     """What to do with a data set before training."""
 
-    name: str = setting("prepared", "name of the prepared set, which -p dataset takes")
+    name: str = setting("mine", "name of the prepared set, which -p dataset takes")
     scaler: str = setting("minmax", "how series come into [-1, 1]", choices=SCALERS)
     downsample_image: int = setting(1, "images: side of the square of pixels that become one", low=1)
     downsample_time: int = setting(1, "steps whose mean becomes one step", low=1)
     hide: str = setting("", "parts to hide, as feature:first-last, separated by commas; '*' is every feature")
     keep: str = setting("", "parts to keep, all else is hidden; same writing")
-    weigh: str = setting("", "parts to weigh, same writing with :weight behind, as in '0:3-5:0.2'")
+    weigh: str = setting("", "parts to weigh, same writing with the weight behind, as in '0:3-5=0.2'")
+    overwrite: bool = setting(False, "replace a prepared set of that name; runs made from it cannot be judged then")

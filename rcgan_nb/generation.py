@@ -12,7 +12,7 @@ from rcgan_nb.archive import run as archive
 from rcgan_nb.config import GenerateConfig
 from rcgan_nb.data import load, tables
 from rcgan_nb.data.codec import Codec
-from rcgan_nb.series import SeriesSet
+from rcgan_nb.series import SeriesSet, without_labels
 
 
 def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> SeriesSet:
@@ -20,7 +20,8 @@ def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> 
 
     Args:
         run: a Run, its name or path, or 'latest'.
-        count: number of series, with the label mix of the training part; exactly its labels when count is its size.
+        count: number of series, with the label mix of the training part; by default as many as there were, with
+            exactly their labels.
         labels: instead of count, the classes to draw, names or indices, one per series.
         seed: equal seeds give equal series.
         which: 'last' or 'best' checkpoint.
@@ -36,7 +37,9 @@ def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> 
     arrays, _ = checkpoint.read(run.checkpoint(which))
     checkpoint.assign(gan.variables(), arrays)
     made = codec.decode(gan.generate(gan.noise(len(y), seed), y), y if facts["num_classes"] else None)
-    return replace(made, info={**facts["summary"], "name": f"synthetic {facts['summary']['name']}", "run": run.name})
+    return replace(
+        made, info={**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
+    )
 
 
 def training_data(run) -> SeriesSet:
@@ -50,18 +53,21 @@ def training_data(run) -> SeriesSet:
             f"the data set {run.config.dataset!r} is not what run {run.name} was trained on (its fingerprint differs); "
             "judge the run with the data it saw, or train anew."
         )
-    return data
+    return data if run.data["num_classes"] else without_labels(data)
 
 
 def export(config: GenerateConfig) -> Path:
     """Draw series and write them as npz, CSV or Parquet, with a provenance file beside them. Returns the file."""
     run = archive.find(config.run)
-    label = [config.label] * config.count if config.label else None
-    made = generate(run, count=config.count, labels=label, seed=config.seed, which=config.checkpoint)
-    default = run.path / f"synthetic-{config.count}-seed{config.seed}.{config.file_format}"
+    which = f"{config.label or 'all'}-{config.checkpoint}-{config.count}-seed{config.seed}"
+    default = run.path / f"synthetic-{which.replace('/', '_')}.{config.file_format}"
     path = Path(config.output).expanduser() if config.output else default
+    if path.suffix != f".{config.file_format}":
+        raise ValueError(f"output {path.name} and file_format {config.file_format!r} differ; let them agree.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into; make it first.")
+    label = [config.label] * config.count if config.label else None
+    made = generate(run, count=config.count, labels=label, seed=config.seed, which=config.checkpoint)
     if config.file_format == "npz":
         made.save(path)
     elif config.file_format == "csv":
@@ -103,8 +109,12 @@ def _labels(facts, count, labels, seed) -> np.ndarray:
         unknown = sorted({str(v) for v in labels if not isinstance(v, (int, np.integer)) and v not in classes})
         if unknown:
             raise ValueError(f"label {unknown[0]!r} is not known to this run; known: {', '.join(classes)}.")
-        return np.array([v if isinstance(v, (int, np.integer)) else classes.index(v) for v in labels], np.int32)
-    if count is None or count < 1:
+        y = np.array([v if isinstance(v, (int, np.integer)) else classes.index(v) for v in labels], np.int32)
+        if not len(y) or y.min() < 0 or y.max() >= len(classes):
+            raise ValueError(f"labels must be some of {', '.join(classes)} or 0 to {len(classes) - 1}; got {labels}.")
+        return y
+    count = facts["summary"]["train"] if count is None else count
+    if count < 1:
         raise ValueError(f"count must be at least 1, but {count!r} came.")
     if not facts["num_classes"]:
         return np.zeros(count, np.int32)

@@ -1,7 +1,7 @@
 """What watches the training loop. A monitor is called with the loop after every step; it may write into the run.
 
 The loop shows: run, gan, codec, config, step, metrics (dict of floats, on logged steps), real (the training and
-validation parts as the networks see them), and started (the clock at the first step).
+validation parts as the networks see them), limits (least and greatest training value), and started (the clock).
 """
 
 import csv
@@ -82,7 +82,11 @@ class Samples:
         made = loop.codec.decode(loop.gan.generate(self.noise, self.labels), self.labels)
         folder = loop.run.folder("samples")
         made.save(folder / f"step-{loop.step:07d}.npz")
-        plots.save(plots.sheet(made, title=f"step {loop.step}"), folder / f"step-{loop.step:07d}.png", dpi=80)
+        plots.save(
+            plots.sheet(made, title=f"step {loop.step}", limits=loop.limits),
+            folder / f"step-{loop.step:07d}.png",
+            dpi=80,
+        )
 
 
 class Checkpoints:
@@ -91,7 +95,7 @@ class Checkpoints:
     def __init__(self, loop):
         real, labels = loop.real["validation"]
         chosen = np.random.default_rng(loop.config.seed).permutation(len(real))[:MMD_SERIES]
-        self.real, self.labels = real[chosen], labels[chosen]
+        self.real, self.labels = real[chosen], labels[chosen]  # without classes all labels are 0
         self.noise = loop.gan.noise(len(chosen), seed=loop.config.seed + 1)
         self.best = np.inf
 
@@ -103,6 +107,8 @@ class Checkpoints:
         """Write a checkpoint now."""
         fake = loop.gan.generate(self.noise, self.labels)
         distance = mmd2(self.real, fake, self.labels, self.labels)
+        if not np.isfinite(distance):
+            raise FloatingPointError(f"step {loop.step}: samples are not finite; the checkpoint before it stays.")
         arrays = {name: np.asarray(variable) for name, variable in loop.gan.variables().items()}
         folder = loop.run.folder("checkpoints")
         meta = {"step": loop.step, "validation_mmd2": distance}

@@ -5,13 +5,15 @@ import dataclasses
 
 from rcgan_nb.config import TrainConfig, did_you_mean, train_config
 
+INJECTED = "# Parameters"  # how the cell begins that papermill adds for -p
+
 
 def collect(kind, namespace):
     """Make a configuration of `kind` from a notebook's variables.
 
-    Every variable named like a field is taken. A name that is set in a cell of nothing but plain settings (the
-    parameters cell, or the one that papermill adds) and is no field is refused: papermill would only warn, train the
-    default and report success.
+    Every variable named like a field is taken. A name that is no field is refused where it is set in the cell that
+    papermill adds or in the parameters cell as it last ran: papermill would only warn, train the default and report
+    success.
 
     Args:
         kind: a class of `config`.
@@ -19,21 +21,20 @@ def collect(kind, namespace):
     Raises: ValueError: unknown name, wrong type, value out of range.
     """
     known = kind.names()
-    given = {}
-    for source in namespace.get("In", []):
-        for name in _settings(source):
-            if name not in known:
-                raise ValueError(
-                    f"parameter {name!r} is not known here; {did_you_mean(name, known)}Known: {', '.join(known)}."
-                )
-            given[name] = given.get(name, 0) + 1
+    cells = [source for source in namespace.get("In", []) if _settings(source)]
+    injected = [name for source in cells if source.startswith(INJECTED) for name in _settings(source)]
+    own = [source for source in cells if ":" in source.splitlines()[0].split("=")[0]][-1:]
+    for name in [*injected, *(name for source in own for name in _settings(source))]:
+        if name not in known:
+            raise ValueError(
+                f"parameter {name!r} is not known here; {did_you_mean(name, known)}Known: {', '.join(known)}."
+            )
     values = {name: namespace[name] for name in known if name in namespace}
     if kind is not TrainConfig:
         return kind.make(**values)
-    # A recipe stands in for settings nobody touched: set once (in the parameters cell), to the default.
+    # A recipe stands in for settings that nobody touched: left at their default, and not given to papermill.
     defaults = {f.name: f.default for f in dataclasses.fields(kind)}
-    touched = {name: v for name, v in values.items() if v != defaults[name] or given.get(name, 0) > 1}
-    return train_config(**touched)
+    return train_config(**{name: v for name, v in values.items() if v != defaults[name] or name in injected})
 
 
 def _settings(source) -> list[str]:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+RESERVED = ("latest", "prepared")
+
 
 def runs() -> Path:
     """Folder of all results: RCGAN_RUNS, else `runs/` of the checkout, else `runs/` where Python was started."""
@@ -23,11 +25,13 @@ def data() -> Path:
 
 def prepared(name: str) -> Path:
     """File of the prepared set `name`, written by prepare.ipynb and read by `load`."""
-    return inside(runs() / "prepared", f"{name}.npz")
+    return inside(runs() / "prepared", name).with_name(f"{name}.npz")
 
 
 def inside(folder: Path, name: str) -> Path:
     """`folder / name`, refusing a name that leads anywhere but directly into the folder."""
+    if name in RESERVED:
+        raise ValueError(f"{name!r} has a meaning of its own and cannot name a run; choose another name.")
     if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
         raise ValueError(f"{name!r} cannot name a file or folder; use a plain name without slashes, such as 'trial-1'.")
     return folder / name

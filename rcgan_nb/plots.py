@@ -1,4 +1,4 @@
-"""Arrays in, Figure out. No function here saves a figure unless told where, and none shows one."""
+"""Arrays in, Figure out. Only `save` and `gif` write, where they are told; none shows a figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,9 +15,9 @@ def _done(figure):
 
 
 def save(figure, path, dpi=150):
-    """Write a figure to a file."""
+    """Write a figure to a file, and return it."""
     figure.savefig(path, dpi=dpi, bbox_inches="tight")
-    return path
+    return figure
 
 
 def gif(pictures, path, milliseconds=250):
@@ -35,8 +35,8 @@ def gif(pictures, path, milliseconds=250):
 
 def frame(*sets) -> tuple[float, float]:
     """One colour range, least to greatest value, for all sets that are to be compared."""
-    low = min(float(s.x[s.valid].min()) for s in sets)
-    high = max(float(s.x[s.valid].max()) for s in sets)
+    values = np.concatenate([s.x[s.valid] for s in sets])
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     return low, high if high > low else low + 1.0
 
 
@@ -87,10 +87,13 @@ def side_by_side(left, right, *, names=("left", "right"), count=8):
     shown = None
     for s, name, line in zip((left, right), names, axes, strict=True):
         values = pictures(s)
+        spread = np.linspace(0, len(s) - 1, min(count, len(s))).astype(int)  # sets are often sorted by class
         for i, axis in enumerate(line):
             axis.set(xticks=[], yticks=[])
             if i < len(s):
-                shown = axis.imshow(values[i], vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
+                shown = axis.imshow(
+                    values[spread[i]], vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY
+                )
             else:
                 axis.set_axis_off()
         line[0].set_title(f"{name} (n = {len(s)})", fontsize="small", loc="left")
@@ -189,12 +192,11 @@ def neighbours(synthetic, train, nearest, *, count=8):
     return side_by_side(*pair, names=("synthetic", "nearest training series"), count=count)
 
 
-def scores(table, *, floor=None):
+def scores(table):
     """Named scores with their intervals as points with bars, a panel per measure.
 
     Args:
         table: list of dicts with measure, judge, set, value, low, high.
-        floor: measure -> value that real series reach, drawn as a line.
     """
     measures = list(dict.fromkeys(row["measure"] for row in table))
     figure, axes = plt.subplots(1, len(measures), figsize=(3.6 * len(measures), 3.2), squeeze=False)
@@ -204,8 +206,6 @@ def scores(table, *, floor=None):
         values = np.array([[row["value"], row["low"], row["high"]] for row in rows])
         axis.hlines(names, values[:, 1], values[:, 2], color="C0", lw=3, alpha=0.5)
         axis.plot(values[:, 0], names, "o", color="C0")
-        if floor and measure in floor:
-            axis.axvline(floor[measure], color="grey", ls=":", lw=1)
         axis.set_title(measure, fontsize="medium")
         axis.tick_params(axis="y", labelsize="small")
     seaborn.despine(figure)

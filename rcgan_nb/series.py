@@ -44,6 +44,10 @@ class SeriesSet:
     info: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        if self.observed is not None and self.observed.dtype != bool:  # others write masks as 0 and 1
+            if not np.isin(self.observed, (0, 1)).all():
+                raise ValueError("observed must hold True and False, or 1 and 0, and nothing else.")
+            object.__setattr__(self, "observed", self.observed.astype(bool))
         _check(self)
         if not self.features:
             object.__setattr__(self, "features", tuple(f"feature {i}" for i in range(self.x.shape[2])))
@@ -90,13 +94,14 @@ class SeriesSet:
         return self.x.reshape(len(self), height, width)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the values, labels and split: equal for equal data on every machine."""
+        """SHA-256 of all that a model can learn from: values, labels, split, names, scaling."""
         digest = hashlib.sha256()
         for name in ("x", *_OPTIONAL):
             value = getattr(self, name)
             if value is not None:
                 digest.update(f"{name} {value.shape} {value.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(value).tobytes())
+        digest.update(json.dumps([self.classes, self.features, self.scaling]).encode())
         return digest.hexdigest()
 
     def summary(self) -> dict:
@@ -121,15 +126,19 @@ class SeriesSet:
 
 
 def read(path) -> SeriesSet:
-    """Read an .npz: one of ours, or any that holds `x` and perhaps y, lengths, observed, groups, split."""
+    """Read an .npz: one of ours, or any that holds `x` and perhaps y, lengths, observed, groups, split.
+
+    A foreign file with pictures `x (n, height, width)` says so by `image=(height, width)`.
+    """
     import zipfile
+    import zlib
 
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path} cannot be read as .npz ({error}); it may be cut short or hold pickled objects. Write it again "
             "with numpy.savez(path, x=..., y=...), plain numbers and text only."
@@ -137,6 +146,8 @@ def read(path) -> SeriesSet:
     if "x" not in arrays:
         raise ValueError(f"{path} holds {sorted(arrays)}, but no array 'x' (series, steps, features).")
     meta = json.loads(str(arrays.pop("meta"))) if "meta" in arrays else {"info": {"name": Path(path).stem}}
+    if "image" in arrays:
+        meta["image"] = [int(side) for side in arrays["image"]]
     for name in ("classes", "features", "image"):
         meta[name] = tuple(meta.get(name, ()))
     known = {name: arrays[name] for name in _OPTIONAL if name in arrays}
@@ -144,6 +155,11 @@ def read(path) -> SeriesSet:
         known["y"], meta["classes"] = encode(known["y"])
     x = arrays["x"]
     return SeriesSet(x=x if x.ndim == 3 else x[:, :, None] if x.ndim == 2 else x, **known, **meta)
+
+
+def without_labels(s: SeriesSet) -> SeriesSet:
+    """The same series as a model without classes sees them."""
+    return dataclasses.replace(s, y=None, classes=())
 
 
 def encode(labels) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -163,11 +179,20 @@ def split(n, *, labels=None, groups=None, seed=0, shares=(0.70, 0.15, 0.15)) -> 
     cuts = np.cumsum(shares)[:2]
     if groups is not None and labels is None:
         names, member = np.unique(groups, return_inverse=True)
+        if len(names) < 3:
+            raise ValueError(
+                f"{len(names)} groups cannot be split into three parts; give more groups, or a `split` of your own."
+            )
         order = random.permutation(len(names))
         sizes = np.bincount(member)[order]
         place = (np.cumsum(sizes) - sizes / 2) / n  # where the middle of a group falls
         of_group = np.empty(len(names), np.int8)
-        of_group[order] = np.searchsorted(cuts, place)
+        found = np.searchsorted(cuts, place)
+        found[-1] = 2  # with few or unequal groups, too, each part gets one
+        if not (found == 1).any():
+            found[-2] = 1
+        found[0] = 0
+        of_group[order] = found
         return of_group[member]
     strata = np.zeros(n, np.int32) if labels is None else labels
     for label in np.unique(strata):
@@ -195,6 +220,10 @@ def _check(s: SeriesSet):
         raise ValueError(
             f"lengths must lie between 1 and {s.x.shape[1]}, but run from {s.lengths.min()} to {s.lengths.max()}."
         )
+    if s.split is not None and not np.isin(s.split, (0, 1, 2)).all():
+        raise ValueError("split must hold 0 (train), 1 (validation) and 2 (test), and nothing else.")
+    if s.image and s.order == "rows" and tuple(s.image) != s.x.shape[1:]:
+        raise ValueError(f"image says {tuple(s.image)} pixels, but the series are {s.x.shape[1:]}.")
     if s.y is not None and (s.y.min() < 0 or s.y.max() >= len(s.classes)):
         raise ValueError(f"y must index the {len(s.classes)} classes, but runs from {s.y.min()} to {s.y.max()}.")
     bad = ~np.isfinite(s.x) & s.valid

@@ -4,14 +4,18 @@ import dataclasses
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 
 from rcgan_nb import monitors, plots
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
-from rcgan_nb.data import load
+from rcgan_nb.data import FILES, load
 from rcgan_nb.data.codec import Codec
+from rcgan_nb.series import without_labels
+
+FEWEST = 6  # series in validation and test part: coverage looks at the five nearest others
 
 
 def train(config: TrainConfig | None = None, **settings) -> archive.Run:
@@ -22,14 +26,18 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     Raises: ValueError, FileNotFoundError: settings or data are not usable; nothing has been written then.
     Source: Esteban et al. 2017, arXiv:1706.02633, algorithm of section 3.
     """
+    if config and settings:
+        raise TypeError("give a config or single settings, not both.")
     config = config or train_config(**settings)
     data = load(**config.load_arguments())
+    if Path(config.dataset).suffix in FILES:  # so that it is found again from another folder
+        config = dataclasses.replace(config, dataset=str(Path(config.dataset).expanduser().resolve()))
     config = dataclasses.replace(config, model=_model(config, data))
     _check(config, data)
     loop = Loop(config, data)
-    checkpoints = monitors.Checkpoints(loop)
-    watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), checkpoints]
     try:
+        checkpoints = monitors.Checkpoints(loop)
+        watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), checkpoints]
         with Stop() as stop:
             for step in range(1, config.steps + 1):
                 loop.advance(step)
@@ -38,6 +46,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
                 if stop.asked and step < config.steps:
                     checkpoints.keep(loop)
                     raise KeyboardInterrupt(f"stopped after step {step}; the checkpoint is kept in {loop.run.path}")
+        _draw(loop.run)
     except KeyboardInterrupt as error:
         print(f"\n{error or 'stopped at once; the last checkpoint written stays'}", flush=True)
         loop.run.beat("interrupted", loop.step)
@@ -45,7 +54,6 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     except BaseException as error:
         loop.run.beat("failed", loop.step, error=repr(error))
         raise
-    _draw(loop.run)
     loop.run.beat("finished", loop.step)
     return loop.run
 
@@ -80,11 +88,13 @@ class Loop:
         from rcgan_nb.gan import RCGAN
 
         self.config = config
+        fingerprint = data.fingerprint()
+        data = data if config.model == "rcgan" else without_labels(data)
+        self.limits = plots.frame(data.part("train"))
         self.codec = Codec.fit(data.part("train"), config.scaler)
         self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
-        classes = data.num_classes if config.model == "rcgan" else 0
-        self.gan = RCGAN(config, data.x.shape[1], self.codec.channels, classes)
-        self.run = archive.create(config, _facts(data, self.codec, classes))
+        self.gan = RCGAN(config, data.x.shape[1], self.codec.channels, data.num_classes)
+        self.run = archive.create(config, _facts(data, self.codec) | {"fingerprint": fingerprint})
         self.step, self.metrics, self.started = 0, {}, time.time()
         self.run.beat("running", 0)
 
@@ -138,33 +148,34 @@ def _check(config, data):
             f"lower batch_size to at most {len(train)}."
         )
     for part in ("validation", "test"):
-        if len(data.part(part)) < 2:
-            raise ValueError(
-                f"the {part} part has fewer than 2 series, too few to choose or judge by; give more series."
-            )
+        if len(data.part(part)) < FEWEST:
+            raise ValueError(f"the {part} part has {len(data.part(part))} series; to choose and judge, give {FEWEST}.")
     if config.model == "rcgan" and len(np.unique(train.y)) < 2:
         raise ValueError(
             f"all training series have the class {train.classes[train.y[0]]!r}; a conditional model needs two or more. "
             "Use model 'rgan'."
         )
-    spread = np.where(train.valid, train.x, np.nan)
-    constant = np.nanmax(spread, axis=(0, 1)) == np.nanmin(spread, axis=(0, 1))
+    if data.scaling and config.scaler != TrainConfig.scaler:
+        raise ValueError(f"{config.dataset!r} brings the scaling it was prepared with; leave scaler at its default.")
+    low = np.where(train.valid, train.x, np.inf).min((0, 1))
+    constant = np.where(train.valid, train.x, -np.inf).max((0, 1)) <= low  # or never observed
     hidden = train.scaling is not None and any(item["transform"] == "Weights" for item in train.scaling)
     if constant.all() or (constant.any() and not train.image and not hidden):
         names = [name for name, flat in zip(train.features, constant, strict=True) if flat]
-        raise ValueError(f"the features {names} are constant in the training part; drop them, nothing can be learnt.")
+        raise ValueError(
+            f"the features {names} are constant in the training part, or never observed; drop or hide them."
+        )
 
 
-def _facts(data, codec, classes) -> dict:
+def _facts(data, codec) -> dict:
     """What has to be known of the data to draw from a run without them."""
     y = data.part("train").y
     return {
         "summary": data.summary(),
-        "fingerprint": data.fingerprint(),
         "shape": list(data.x.shape[1:]),
         "classes": list(data.classes),
-        "num_classes": classes,
-        "label_counts": np.bincount(y, minlength=len(data.classes)).tolist() if classes else [],
+        "num_classes": data.num_classes,
+        "label_counts": [] if y is None else np.bincount(y, minlength=len(data.classes)).tolist(),
         "features": list(data.features),
         "image": list(data.image),
         "order": data.order,

@@ -18,9 +18,9 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small():
-    """30 series of 5 steps, 2 features and 4 classes: sizes all different, so that swapped axes cannot pass."""
+    """60 series of 5 steps, 2 features and 4 classes: sizes all different, so that swapped axes cannot pass."""
     random = np.random.default_rng(5)
-    x = random.normal(size=(30, 5, 2)).astype(np.float32)
-    y = np.arange(30, dtype=np.int32) % 4
+    x = random.normal(size=(60, 5, 2)).astype(np.float32)
+    y = np.arange(60, dtype=np.int32) % 4
     x += 3 * y[:, None, None]
-    return SeriesSet(x=x, y=y, classes=tuple("abcd"), split=split(30, labels=y), info={"name": "small"})
+    return SeriesSet(x=x, y=y, classes=tuple("abcd"), split=split(60, labels=y), info={"name": "small"})

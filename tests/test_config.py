@@ -43,7 +43,7 @@ def test_whole_floats_are_integers():
 
 def notebook_globals(parameters, injected=""):
     """What a notebook's globals look like after its parameter cells."""
-    names = {"In": ["", parameters, injected]}
+    names = {"In": ["", parameters, injected and "# Parameters\n" + injected]}
     exec(parameters + "\n" + injected, names)
     return names
 
@@ -66,6 +66,15 @@ def test_collect_refuses_a_misspelt_parameter():
         notebook.collect(GenerateConfig, notebook_globals("seed: int = 0", "sede = 3"))
 
 
+def test_a_cell_run_again_counts_as_it_last_ran():
+    """In JupyterLab: a corrected typo is forgotten, a recipe chosen later still fills what was left alone."""
+    first, second = "stpes: int = 3\nloss: str = 'relativistic'", "recipe: str = 'esteban'\nloss: str = 'relativistic'"
+    names = {"In": ["", first, "k = 5", second]} | {"recipe": "esteban", "loss": "relativistic", "stpes": 3, "k": 5}
+    assert notebook.collect(TrainConfig, names).loss == "logistic"
+    with pytest.raises(ValueError, match="parameter 'stpes' is not known here; did you mean 'steps'"):
+        notebook.collect(TrainConfig, names | {"In": ["", first]})
+
+
 def test_collect_ignores_cells_that_compute():
     names = notebook_globals("count: int = 5", "total = len('abc')\nimport os")
     assert notebook.collect(GenerateConfig, names).count == 5
@@ -75,6 +84,17 @@ def test_collect_ignores_cells_that_compute():
 def test_no_name_leads_out_of_the_folder(name):
     with pytest.raises(ValueError, match="cannot name a file or folder"):
         paths.inside(paths.runs(), name)
+
+
+def test_choices_are_those_that_exist():
+    from rcgan_nb.data import scaling
+    from rcgan_nb.losses import LOSSES
+    from rcgan_nb.networks import DISCRIMINATORS, GENERATORS
+
+    choices = {name: set(f.metadata["choices"] or ()) for name, f in TrainConfig.__dataclass_fields__.items()}
+    assert choices["loss"] == LOSSES.keys() and choices["scaler"] == scaling.SCALERS.keys()
+    assert choices["generator"] == GENERATORS.keys() and choices["discriminator"] == DISCRIMINATORS.keys()
+    assert choices["recipe"] == RECIPES.keys()
 
 
 def test_every_setting_is_explained():

@@ -40,8 +40,7 @@ def test_coverage_by_hand():
 
 def test_interval_by_hand():
     correct = [np.array([True, True, False, True]), np.array([True, False, False, True])]
-    value, low, high = utility.interval(correct)
-    assert value == 0.625 and 0 <= low < value < high <= 1
+    assert utility.interval(correct)[0] == 0.625
     assert utility.interval([np.ones(10, bool)]) == (1, 1, 1)
 
 
@@ -93,6 +92,12 @@ def test_a_copy_of_the_real_data_is_as_useful_as_they(digits, judge):
     assert (one[0][0] == test_y).mean() > 0.9
 
 
+def test_tstr_of_a_copy_is_trtr(digits):
+    s, _ = digits
+    report = evaluate(s, s.part("train"), judges=("svm",), judge_seeds=1, epochs=1, progress=str)
+    assert report.value("tstr", "synthetic", "svm") == report.value("trtr", "real", "svm")
+
+
 def test_judges_start_anew(digits):
     """A judge trained before does not carry anything over: scrambled labels then leave it at chance."""
     s, x = digits
@@ -113,6 +118,14 @@ def test_gaussian_has_the_mean_and_covariance_of_each_class():
         assert fake.mean(0) == pytest.approx(real.mean(0), abs=0.1)
         assert np.cov(fake.T) == pytest.approx(np.cov(real.T), abs=0.15)
     assert similarity.nearest(made.x, x)[0].min() > 1e-4
+
+
+def test_gaussian_with_gaps_has_the_mean_of_what_was_observed():
+    random = np.random.default_rng(0)
+    observed = random.random((2000, 3, 2)) > 0.5
+    x = np.where(observed, random.normal(10, 1, observed.shape), 0)
+    made = baselines.gaussian(SeriesSet(x=x, observed=observed))
+    assert made.x[observed].mean() == pytest.approx(10, abs=0.1) and (made.x[~observed] == 0).all()
 
 
 def test_jitter_stays_near_and_in_range(digits):

@@ -41,8 +41,8 @@ def test_losses_pull_the_right_way(name):
         with tf.GradientTape() as tape:
             value = loss(real, fake)
         for gradient, sign in zip(tape.gradient(value, [real, fake]), signs, strict=True):
-            if sign and gradient is not None:
-                assert (np.sign(gradient) == sign).all()
+            if sign:
+                assert gradient is not None and (np.sign(gradient) == sign).all()
 
 
 def test_gradient_penalty_of_a_known_function():

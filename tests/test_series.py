@@ -59,12 +59,29 @@ def test_pictures_come_back_from_every_reading():
         ({"lengths": np.array([0, 1, 2])}, "lengths must lie between 1 and 5"),
         ({"observed": np.ones((3, 5, 1), bool)}, "observed must have the shape of x"),
         ({"features": ("a",)}, "1 feature names came for 2 features"),
+        ({"split": np.array([0, 1, 3])}, "split must hold 0"),
+        ({"image": (2, 5)}, "image says"),
     ],
 )
 def test_refuses(change, message):
     values = {"x": np.zeros((3, 5, 2)), "classes": tuple("abcd")} | change
     with pytest.raises(ValueError, match=message):
         SeriesSet(**values)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (100, 1, 1), (1, 1, 100), (5, 5, 5, 5), (1, 50, 1, 50)])
+def test_few_or_unequal_groups_still_fill_every_part(sizes):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(5):
+        assert set(split(len(groups), groups=groups, seed=seed)) == {0, 1, 2}
+
+
+def test_masks_of_zeros_and_ones_are_masks():
+    x = np.arange(30.0).reshape(3, 5, 2)
+    s = SeriesSet(x=x, observed=(x % 3 > 0).astype(float))
+    assert s.valid.dtype == bool and s.x[s.valid].tolist() == [v for v in range(30) if v % 3]
+    with pytest.raises(ValueError, match="observed must hold True and False"):
+        SeriesSet(x=x, observed=np.full(x.shape, 0.5))
 
 
 def test_nan_is_fine_where_the_mask_says_missing():

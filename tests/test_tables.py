@@ -20,7 +20,7 @@ def write(frame, tmp_path, name="t.csv"):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_whole_series_keep_their_lengths(tmp_path, name):
-    s = data.load(write(table().sample(frac=1, random_state=0), tmp_path, name))
+    s = tables.read(write(table().sample(frac=1, random_state=0), tmp_path, name))
     assert s.x.shape == (3, 6, 2) and s.features == ("a", "b")
     assert s.lengths.tolist() == [6, 6, 4] and s.observed is None
     assert s.x[1, :, 0].tolist() == [100, 101, 102, 103, 104, 105]
@@ -28,24 +28,30 @@ def test_whole_series_keep_their_lengths(tmp_path, name):
 
 
 def test_windows_and_stride(tmp_path):
-    path = write(table((6, 4)), tmp_path)
-    s = data.load(path, seq_len=4, stride=1)
-    assert s.x[:, :, 0].tolist() == [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [100, 101, 102, 103]]
+    path = write(table((6, 4, 4)), tmp_path)
+    s = tables.read(path, seq_len=4, stride=1)
+    assert s.x[:, :, 0].tolist() == [
+        [0, 1, 2, 3],
+        [1, 2, 3, 4],
+        [2, 3, 4, 5],
+        [100, 101, 102, 103],
+        [200, 201, 202, 203],
+    ]
     assert s.lengths is None
-    assert s.groups.tolist() == ["0", "0", "0", "1"]  # windows of one series stay together
+    assert s.groups.tolist() == ["0", "0", "0", "1", "2"]  # windows of one series stay together
     with pytest.warns(UserWarning, match="2 last steps do not fill a window of 4"):
-        assert len(data.load(path, seq_len=4)) == 2
+        assert len(tables.read(path, seq_len=4)) == 3
 
 
 def test_empty_cells_become_unobserved(tmp_path):
     frame = table((3, 3))
     frame.loc[1, "b"] = np.nan
-    s = data.load(write(frame, tmp_path))
+    s = tables.read(write(frame, tmp_path))
     assert s.observed.sum() == 11 and not s.observed[0, 1, 1] and s.x[0, 1, 1] == 0
 
 
 def test_labels_and_groups(tmp_path):
-    s = data.load(write(table((2, 2, 2), label=list("uuvvuu"), group=[7, 7, 7, 7, 8, 8]), tmp_path))
+    s = tables.read(write(table((2, 2, 2), label=list("uuvvuu"), group=[7, 7, 7, 7, 8, 8]), tmp_path))
     assert (s.classes, s.y.tolist(), s.groups.tolist()) == (("u", "v"), [0, 1, 0], ["7", "7", "8"])
 
 
@@ -54,7 +60,7 @@ def test_labels_and_groups(tmp_path):
     [
         (table().rename(columns={"time": "t"}), r"expected 'series', 'time', one or more features.*Rename"),
         (pd.concat([table(), table((1,))]), "1 rows repeat a series and time, the first series 0 at time 0"),
-        (table(note="x"), r"the columns \['note'\] do not hold numbers"),
+        (table(note="x"), "column 'note' holds 'x', no number"),
         (table((2, 2), label=list("uvvv")), "label changes within series 0"),
         (table((2, 2), label=["u", "u", None, "v"]), "the column 'label' has empty cells"),
         (table((2, 2), series=[0, 0, np.nan, 1]), "the column 'series' has 1 empty cells"),
@@ -65,9 +71,40 @@ def test_refuses(tmp_path, frame, message):
         data.load(write(frame, tmp_path))
 
 
+def test_two_series_need_a_split_or_windows(tmp_path):
+    with pytest.raises(ValueError, match="2 groups cannot be split into three parts"):
+        data.load(write(table((6, 6)), tmp_path))
+
+
+def test_one_long_series_is_split_by_blocks_of_time(tmp_path):
+    s = data.load(write(table((500,)), tmp_path), seq_len=5, stride=2)
+    parts = [s.part(name) for name in ("train", "validation", "test")]
+    seen = [set(part.x[:, :, 0].ravel()) for part in parts]
+    assert all(len(part) >= 6 for part in parts)
+    assert not (seen[0] & seen[1] or seen[0] & seen[2] or seen[1] & seen[2])  # no step in two parts
+
+
+def test_dates_are_ordered_as_dates(tmp_path):
+    frame = table((3, 3, 3)).assign(time=["12/30/2023", "9/1/2024", "1/2/2024"] * 3)
+    s = tables.read(write(frame, tmp_path))
+    assert s.x[0, :, 0].tolist() == [0, 2, 1]
+    with pytest.raises(ValueError, match="the column 'time' holds neither numbers nor dates"):
+        tables.read(write(table((3,), time=["a", "b", "c"]), tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2,3\n4", "\x00\x01\xff"])
+def test_unreadable_tables(tmp_path, text):
+    (tmp_path / "bad.csv").write_bytes(text.encode("latin1"))
+    with pytest.raises(ValueError, match="bad.csv"):
+        data.load(str(tmp_path / "bad.csv"))
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1" + text.encode("latin1"))
+    with pytest.raises(ValueError, match="bad.parquet cannot be read as a table"):
+        data.load(str(tmp_path / "bad.parquet"))
+
+
 def test_there_and_back(tmp_path):
     frame = table((3, 2), label=list("uuuvv"), group=list("ggghh"))
     frame.loc[0, "a"] = np.nan
-    s = data.load(write(frame, tmp_path))
+    s = tables.read(write(frame, tmp_path))
     back = tables.to_frame(s)
     pd.testing.assert_frame_equal(back, frame, check_dtype=False)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from rcgan_nb import archive, load, train
+from rcgan_nb import archive, evaluate, load, train
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive.run import Run
 from rcgan_nb.config import GenerateConfig, train_config
@@ -98,6 +98,10 @@ def test_export_refuses(trained, tmp_path):
         export(GenerateConfig(run=run, label="12"))
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         export(GenerateConfig(run=run, output=str(tmp_path / "no" / "x.npz")))
+    with pytest.raises(ValueError, match="output x.csv and file_format 'npz' differ"):
+        export(GenerateConfig(run=run, output=str(tmp_path / "x.csv")))
+    with pytest.raises(ValueError, match="labels must be some of 0, 1"):
+        generate(trained, labels=[99])
 
 
 def test_best_checkpoint_is_the_one_nearest_to_validation(trained):
@@ -114,16 +118,35 @@ def test_esteban_and_unlabelled_data():
         generate(run, labels=[1])
 
 
-def test_rgan_on_labelled_data():
+def test_rgan_on_labelled_data_can_be_judged():
     run = train(dataset="digits", model="rgan", run_name="unconditional", **TINY)
-    assert generate(run, count=5).y is None
+    synthetic = generate(run)
+    assert synthetic.y is None and len(synthetic) == 1258
+    report = evaluate(training_data(run), synthetic, judge_seeds=1, epochs=1, progress=str)
+    assert report.value("coverage") <= 1
+
+
+def test_relative_path_is_found_from_another_folder(small, tmp_path, monkeypatch):
+    small.save(tmp_path / "mine.npz")
+    monkeypatch.chdir(tmp_path)
+    run = train(dataset="mine.npz", run_name="relative", **(TINY | {"batch_size": 4}))
+    monkeypatch.chdir("/")
+    assert training_data(run).fingerprint() == small.fingerprint()
+
+
+def test_faces_of_64_pixels(tmp_path):
+    """Series of 64 steps, beyond what is unrolled, with both penalties on."""
+    x = np.random.default_rng(0).random((60, 64, 64)).astype(np.float32)
+    np.savez(tmp_path / "faces.npz", x=x, image=(64, 64))
+    run = train(dataset=str(tmp_path / "faces.npz"), run_name="faces", **(TINY | {"batch_size": 4, "steps": 2}))
+    assert generate(run, count=2).images().shape == (2, 64, 64)
 
 
 def test_gaps_and_lengths_are_generated(small, tmp_path):
     import dataclasses
 
-    observed = np.random.default_rng(0).random(small.x.shape) > 0.2
-    s = dataclasses.replace(small, observed=observed, lengths=np.arange(30, dtype=np.int32) % 5 + 1)
+    observed = np.random.default_rng(0).random(small.x.shape) > 0.9  # sparse: a young generator observes nothing
+    s = dataclasses.replace(small, observed=observed, lengths=np.arange(60, dtype=np.int32) % 5 + 1)
     s.save(tmp_path / "gaps.npz")
     run = train(dataset=str(tmp_path / "gaps.npz"), run_name="gaps", scaler="local", **(TINY | {"batch_size": 4}))
     made = generate(run, count=9)
@@ -140,13 +163,18 @@ def refused(tmp_path, small, **change):
 def test_bad_data_is_refused_before_anything_is_written(small, tmp_path, runs):
     constant = small.x.copy()
     constant[:, :, 1] = 7
-    one_class = {"y": np.zeros(30, np.int32)}
+    one_class = {"y": np.zeros(60, np.int32)}
     cases = [
-        ({}, {"batch_size": 64}, "the training part has 22 series, fewer than batch_size 64; lower batch_size"),
+        ({}, {"batch_size": 64}, "the training part has 44 series, fewer than batch_size 64; lower batch_size"),
         ({"x": constant}, {}, r"the features \['feature 1'\] are constant in the training part"),
+        (
+            {"split": np.where(np.arange(60) < 55, 0, 1 + np.arange(60) % 2).astype(np.int8)},
+            {},
+            "the validation part has 2 series; to choose and judge, give 6",
+        ),
         (one_class, {}, "all training series have the class 'a'; a conditional model needs two or more"),
         ({"y": None, "classes": ()}, {"model": "rcgan"}, "model 'rcgan' needs labels"),
-        ({"split": np.arange(30, dtype=np.int8) // 15 * 2}, {}, "the set has no validation part"),
+        ({"split": np.arange(60, dtype=np.int8) // 30 * 2}, {}, "the set has no validation part"),
     ]
     for change, settings, message in cases:
         with pytest.raises(ValueError, match=message):
@@ -161,6 +189,13 @@ def test_existing_run_is_not_overwritten(trained, monkeypatch):
     with pytest.raises(FileExistsError, match="run 'small' exists already"):
         train(dataset="digits", run_name="small", **TINY)
     assert trained.status() == "finished"
+
+
+@pytest.mark.parametrize("name", ["latest", "prepared", "a/b"])
+def test_names_that_a_run_cannot_have(name, runs):
+    with pytest.raises(ValueError, match="cannot name"):
+        train(dataset="digits", run_name=name, **TINY)
+    assert not runs.exists()
 
 
 def test_find(trained, monkeypatch, runs):

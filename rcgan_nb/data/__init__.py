@@ -1,6 +1,7 @@
 """Data sets by name: `load(name) -> SeriesSet`. A new set is a function and a line in SETS."""
 
 import dataclasses
+import inspect
 from pathlib import Path
 
 from rcgan_nb import paths, series
@@ -36,37 +37,42 @@ def load(dataset: str, *, image_size=0, image_order="rows", min_faces_per_person
     """
     if image_order not in ORDERS:
         raise ValueError(f"image_order {image_order!r} is not known; Known: {', '.join(ORDERS)}.")
+    options = {"image_size": image_size, "min_faces_per_person": min_faces_per_person}
+    options |= {"seq_len": seq_len, "stride": stride}
+    path = Path(dataset).expanduser()
     if dataset in SETS:
-        options = {"image_size": image_size, "min_faces_per_person": min_faces_per_person}
-        return as_series(_of_set(dataset, options), image_order)
-    if Path(dataset).suffix in FILES:
-        return _with_split(_of_file(Path(dataset).expanduser(), seq_len, stride))
-    if dataset and Path(dataset).name == dataset and paths.prepared(dataset).exists():
-        return series.read(paths.prepared(dataset))
+        s = SETS[dataset](**_taken(dataset, options, inspect.signature(SETS[dataset]).parameters))
+    elif path.suffix in FILES:
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}; paths are taken from the folder where you started.")
+        if path.suffix == ".npz":
+            _taken(dataset, options, ())
+            s = _with_split(series.read(path))
+        else:
+            s = _with_split(tables.read(path, **_taken(dataset, options, ("seq_len", "stride"))))
+    elif dataset and path.name == dataset and paths.prepared(dataset).exists():
+        _taken(dataset, options, ())
+        s = series.read(paths.prepared(dataset))
+    else:
+        raise ValueError(_unknown(dataset))
+    return as_series(s, image_order)
+
+
+def _taken(dataset, options, takes) -> dict:
+    """Those options that the data set takes; others must not have been set."""
+    for option, value in options.items():
+        if value and option not in takes:
+            raise ValueError(f"{option} means nothing to the data set {dataset!r}; leave it at 0.")
+    return {option: value for option, value in options.items() if option in takes}
+
+
+def _unknown(dataset) -> str:
     prepared = sorted(path.stem for path in (paths.runs() / "prepared").glob("*.npz"))
     known = [*SETS, *prepared]
-    raise ValueError(
+    return (
         f"dataset {dataset!r} is not known; {did_you_mean(dataset, known)}Known: {', '.join(known)}. "
         "Your own: give a path to an .npz, .csv or .parquet file."
     )
-
-
-def _of_set(name, options):
-    """Call the set's function with those options it takes; refuse others that were set."""
-    import inspect
-
-    maker = SETS[name]
-    takes = inspect.signature(maker).parameters
-    for option, value in options.items():
-        if value and option not in takes:
-            raise ValueError(f"{option} means nothing to the data set {name!r}; leave it at 0.")
-    return maker(**{option: value for option, value in options.items() if option in takes})
-
-
-def _of_file(path: Path, seq_len, stride) -> SeriesSet:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}; paths are taken from the folder where you started.")
-    return series.read(path) if path.suffix == ".npz" else tables.read(path, seq_len=seq_len, stride=stride)
 
 
 def _with_split(s: SeriesSet) -> SeriesSet:
@@ -77,14 +83,16 @@ def _with_split(s: SeriesSet) -> SeriesSet:
     return dataclasses.replace(s, split=series.split(len(s), labels=labels, groups=s.groups))
 
 
-def pair(s: SeriesSet, other: str) -> tuple[SeriesSet, SeriesSet]:
+def pair(s: SeriesSet, other: str, **options) -> tuple[SeriesSet, SeriesSet]:
     """Two sets to compare: s and the set named `other`, or, where that is empty, s's training and validation parts.
 
+    Args:
+        options: as `load` takes them; for files and prepared sets, which stay as they are, none is used.
     Raises: ValueError: the two have other steps or features.
     """
     if not other:
         return s.part("train"), s.part("validation")
-    second = load(other)
+    second = load(other, **options) if other in SETS else load(other)
     if second.x.shape[1:] != s.x.shape[1:]:
         raise ValueError(f"the sets have (steps, features) {s.x.shape[1:]} and {second.x.shape[1:]}; they must agree.")
     return s, second
@@ -92,8 +100,10 @@ def pair(s: SeriesSet, other: str) -> tuple[SeriesSet, SeriesSet]:
 
 def as_series(pictures: SeriesSet, order: str) -> SeriesSet:
     """Read pictures, loaded by rows, by columns or pixel by pixel instead."""
-    if not pictures.image or order == "rows":
+    if order == "rows":
         return pictures
+    if not pictures.image or pictures.scaling or pictures.order != "rows":
+        raise ValueError(f"image_order {order!r} needs a set of pictures read by rows; leave it at 'rows'.")
     n, height, width = pictures.x.shape
     x = pictures.x.transpose(0, 2, 1) if order == "columns" else pictures.x.reshape(n, height * width, 1)
     return dataclasses.replace(pictures, x=x, order=order, features=())

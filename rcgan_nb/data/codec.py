@@ -44,7 +44,9 @@ class Codec:
 
     def encode(self, s: SeriesSet) -> np.ndarray:
         x, attributes = scaling.forward(self.chain, filled(s, self.mean))
-        x = np.where(s.inside, x, x.clip(-1, 1))  # what stands after the end may lie beyond the fitted range
+        if self.lengths:  # after its end a series stays where it was; the length's channel says so
+            last = np.minimum(np.arange(x.shape[1]), s.lengths[:, None] - 1)
+            x = np.take_along_axis(x, last[:, :, None], axis=1)
         parts = [x]
         if self.attributes:
             scaled, _ = self.attributes.forward(attributes[:, None])
@@ -104,10 +106,12 @@ def means(s: SeriesSet) -> np.ndarray:
 
 
 def filled(s: SeriesSet, mean) -> np.ndarray:
-    """Values with gaps filled by the last one observed, before that by the feature's mean in the training part."""
+    """Values with gaps filled by the last one observed, before that by `mean`, the feature's in the training part.
+
+    0 after the end of a series, where nothing may add to its integral.
+    """
     if s.observed is None and s.lengths is None:
         return s.x.astype(np.float64)
-    valid = s.valid
-    last = np.maximum.accumulate(np.where(valid, np.arange(s.x.shape[1])[:, None], -1), axis=1)
+    last = np.maximum.accumulate(np.where(s.valid, np.arange(s.x.shape[1])[:, None], -1), axis=1)
     carried = np.take_along_axis(s.x, last.clip(0), axis=1)
-    return np.where(last >= 0, carried, mean).astype(np.float64)
+    return np.where(s.inside, np.where(last >= 0, carried, mean), 0.0).astype(np.float64)

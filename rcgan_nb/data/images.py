@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import zlib
 
 import numpy as np
 
@@ -105,7 +106,7 @@ _MNIST = {"name": "mnist", "source": "MNIST, LeCun, Cortes and Burges 1998", "li
 
 
 def _pictures(images, y, classes, parts, image_size, **info) -> SeriesSet:
-    x = shrink(images, image_size) if image_size else images.astype(np.float32)
+    x = shrink(images, image_size, image_size) if image_size else images.astype(np.float32)
     return SeriesSet(
         x=x,
         y=y.astype(np.int32),
@@ -117,16 +118,17 @@ def _pictures(images, y, classes, parts, image_size, **info) -> SeriesSet:
     )
 
 
-def shrink(images, size) -> np.ndarray:
-    """Resample pictures `(n, height, width)` to `size` pixels a side; every new pixel is the mean of its area."""
+def shrink(images, rows, columns) -> np.ndarray:
+    """Resample pictures `(n, height, width)` to rows x columns pixels; every new pixel is the mean of its area."""
     n, height, width = images.shape
-    if height % size == 0 and width % size == 0:
-        return images.reshape(n, size, height // size, size, width // size).mean((2, 4)).astype(np.float32)
+    if height % rows == 0 and width % columns == 0:
+        shape = (n, rows, height // rows, columns, width // columns)
+        return images.reshape(shape).mean((2, 4)).astype(np.float32)
     from PIL import Image
 
     # A box filter is the mean over the area when shrinking; growing (28 to 64) needs the smoother bilinear one.
-    how = Image.Resampling.BOX if size < min(height, width) else Image.Resampling.BILINEAR
-    return np.stack([np.asarray(Image.fromarray(i.astype(np.float32)).resize((size, size), how)) for i in images])
+    how = Image.Resampling.BOX if rows < height and columns < width else Image.Resampling.BILINEAR
+    return np.stack([np.asarray(Image.fromarray(i.astype(np.float32)).resize((columns, rows), how)) for i in images])
 
 
 def _idx_set(name):
@@ -148,7 +150,7 @@ def _idx(name, file):
         path = fetch(folder / f"{file}.gz", IDX[name]["url"] + f"{file}.gz", f"md5:{md5}")
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be unpacked ({error}); delete it, and it is fetched again.") from error
     if hashlib.sha256(raw).hexdigest() != sha256:
         raise ValueError(f"{path} is not the publisher's file (SHA-256 differs); delete it, and it is fetched again.")

@@ -1,6 +1,9 @@
 """Labelled Faces in the Wild, read by scikit-learn."""
 
 import tarfile
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -8,18 +11,8 @@ from rcgan_nb import paths
 from rcgan_nb.data.download import fetch
 from rcgan_nb.series import SeriesSet, encode, split
 
-_FIGSHARE = "https://ndownloader.figshare.com/files/"
-ARCHIVE = (
-    "lfw-funneled.tgz",
-    "5976015",
-    "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a",
-)
-# scikit-learn's reader wants these beside the pictures, although it does not use them for people.
-PAIRS = (
-    ("pairsDevTrain.txt", "5976012", "1d454dada7dfeca0e7eab6f65dc4e97a6312d44cf142207be28d688be92aabfa"),
-    ("pairsDevTest.txt", "5976009", "7cb06600ea8b2814ac26e946201cdb304296262aad67d046a16a7ec85d0ff87c"),
-    ("pairs.txt", "5976006", "ea42330c62c92989f9d7c03237ed5d591365e89b3e649747777b70e692dc1592"),
-)
+URL = "https://ndownloader.figshare.com/files/5976015"
+SHA256 = "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
 SIDE = 125  # of the square cut from the middle of a 250 x 250 picture
 
 
@@ -32,16 +25,16 @@ def lfw(*, image_size=0, min_faces_per_person=0) -> SeriesSet:
     """
     from sklearn.datasets import fetch_lfw_people
 
-    _fetch(paths.data() / "lfw_home")
     size = image_size or 28
     middle = slice(125 - SIDE // 2 - 1, 125 + SIDE // 2)
-    bunch = fetch_lfw_people(
-        data_home=paths.data(),
-        slice_=(slice(70, 70 + SIDE), middle),
-        resize=(size + 0.01) / SIDE,  # scikit-learn cuts the product to an integer
-        min_faces_per_person=min_faces_per_person,
-        download_if_missing=False,
-    )
+    with _home_for_reader(_pictures()) as home:
+        bunch = fetch_lfw_people(
+            data_home=home,
+            slice_=(slice(70, 70 + SIDE), middle),
+            resize=(size + 0.01) / SIDE,  # scikit-learn cuts the product to an integer
+            min_faces_per_person=min_faces_per_person,
+            download_if_missing=False,
+        )
     persons = bunch.target_names[bunch.target]
     y, classes = encode(persons) if min_faces_per_person else (None, ())
     return SeriesSet(
@@ -56,12 +49,29 @@ def lfw(*, image_size=0, min_faces_per_person=0) -> SeriesSet:
     )
 
 
-def _fetch(home):
-    for name, number, sha256 in PAIRS:
-        fetch(home / name, _FIGSHARE + number, f"sha256:{sha256}")
+def _pictures() -> Path:
+    """The folder of pictures, a folder per person, fetched and unpacked if it is not there."""
+    home = paths.data() / "lfw_home"
     if not (home / "lfw_funneled").is_dir():
-        name, number, sha256 = ARCHIVE
-        packed = fetch(home / name, _FIGSHARE + number, f"sha256:{sha256}")
-        with tarfile.open(packed) as archive:
-            archive.extractall(home, filter="data")
-        packed.unlink()
+        packed = fetch(home / "lfw-funneled.tgz", URL, f"sha256:{SHA256}")
+        # Unpacked elsewhere first, so that an extraction cut short is not taken for the whole.
+        with tempfile.TemporaryDirectory(dir=home) as partial, tarfile.open(packed) as archive:
+            archive.extractall(partial, filter="data")
+            (Path(partial) / "lfw_funneled").rename(home / "lfw_funneled")
+    return home / "lfw_funneled"
+
+
+@contextmanager
+def _home_for_reader(pictures):
+    """A folder as scikit-learn wants it, pointing at the pictures.
+
+    Its reader also asks for lists of pairs that it does not use for people, and keeps a cache beside the pictures that
+    does not notice new ones: here both lie in a folder that goes away, and the user's own may be read-only.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "lfw_home"
+        home.mkdir()
+        (home / "lfw_funneled").symlink_to(pictures.resolve(), target_is_directory=True)
+        for name in ("pairs.txt", "pairsDevTrain.txt", "pairsDevTest.txt"):
+            (home / name).touch()
+        yield folder

@@ -7,6 +7,7 @@ import numpy as np
 from rcgan_nb import paths
 from rcgan_nb.config import SCALERS, PrepareConfig
 from rcgan_nb.data import SETS, codec, load, masking, scaling
+from rcgan_nb.data.images import shrink
 from rcgan_nb.series import SeriesSet
 
 
@@ -19,15 +20,18 @@ def prepare(config: PrepareConfig) -> SeriesSet:
     if config.name in SETS:
         raise ValueError(f"name {config.name!r} is a data set's own; choose another for the prepared set.")
     path = paths.prepared(config.name)
+    if path.exists() and not config.overwrite:
+        raise FileExistsError(f"the prepared set {config.name!r} exists already; choose another name or set overwrite.")
     s = load(**config.load_arguments())
+    if s.scaling:
+        raise ValueError(f"{config.dataset!r} is a prepared set; prepare its original with all that is wanted.")
     s = downsample_image(s, config.downsample_image)
     s = downsample_time(s, config.downsample_time)
     train = s.part("train")
-    filled = codec.filled(train, codec.means(train))
-    chain = scaling.fit(config.scaler, filled, train.inside)
     table = masking.weights(s, hide=config.hide, keep=config.keep, weigh=config.weigh)
-    if (table != 1).any():
-        chain.append(masking.transform(chain, table, filled))
+    mean = np.where(train.valid, train.x, 0.0).sum(0) / train.valid.sum(0).clip(1)
+    first = [scaling.Weights(table, mean)] if (table != 1).any() else []
+    chain = scaling.fit(config.scaler, codec.filled(train, codec.means(train)), train.inside, first)
     info = {**s.info, "name": config.name, "prepared from": config.dataset}
     prepared = dataclasses.replace(s, scaling=scaling.to_json(chain), info=info)
     prepared.save(path)
@@ -43,7 +47,7 @@ def downsample_image(s: SeriesSet, factor: int) -> SeriesSet:
     height, width = s.image
     if height % factor or width % factor:
         raise ValueError(f"downsample_image {factor} does not divide a picture of {height} x {width} pixels.")
-    x = s.x.reshape(len(s), height // factor, factor, width // factor, factor).mean((2, 4))
+    x = shrink(s.x, height // factor, width // factor)
     return dataclasses.replace(s, x=x, image=x.shape[1:], features=tuple(f"column {i}" for i in range(x.shape[2])))
 
 

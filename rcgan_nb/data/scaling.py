@@ -55,20 +55,21 @@ class Cumulative:
 
 @dataclass(frozen=True)
 class Weights:
-    """x times a weight per step and feature, after scaling; where the weight is 0 the inverse gives `fill`.
+    """Draw values towards the training part's mean: mean + weight (x - mean), before any scaling.
 
-    Attributes: weights and fill, each (seq_len, features).
+    Weight 1 keeps, 0 hides: what is hidden is the mean for the networks and comes back as the mean.
+    Attributes: weights and mean, each (seq_len, features).
     """
 
     weights: np.ndarray
-    fill: np.ndarray
+    mean: np.ndarray
 
     def forward(self, x):
-        return x * self.weights, None
+        return self.mean + self.weights * (x - self.mean), None
 
     def inverse(self, x, attributes=None):
         shown = self.weights > 0
-        return np.where(shown, x / np.where(shown, self.weights, 1.0), self.fill)
+        return np.where(shown, self.mean + (x - self.mean) / np.where(shown, self.weights, 1.0), self.mean)
 
 
 def minmax(x, valid, axes) -> Affine:
@@ -88,26 +89,32 @@ def _standard(x, valid):
     return Affine(mean, np.where(deviation > 0, deviation, 1.0))
 
 
-def fit(name: str, x, valid) -> list:
+# What comes before the last step, which is always minmax: per feature for 'feature', over all for the others.
+SCALERS = {
+    "minmax": lambda x, valid: [],
+    "feature": lambda x, valid: [],
+    "standard": lambda x, valid: [_standard(x, valid)],
+    "local": lambda x, valid: [PerSeries("local")],
+    "cumulative": lambda x, valid: [Cumulative()],
+    "integral": lambda x, valid: [PerSeries("integral")],
+}
+
+
+def fit(name: str, x, valid, first=()) -> list:
     """Fit the transforms that `name` stands for, ending in [-1, 1].
 
     Args:
-        name: minmax (over all), feature (minmax per feature), standard, local, cumulative, integral.
-        x: float `(n, steps, features)` of the training part, 0 where not valid.
+        name: a key of SCALERS.
+        x: float `(n, steps, features)` of the training part, 0 after the end of a series.
         valid: bool as x.
+        first: transforms that come before.
     """
-    chains = {
-        "minmax": lambda: [],
-        "feature": lambda: [],
-        "standard": lambda: [_standard(x, valid)],
-        "local": lambda: [PerSeries("local")],
-        "cumulative": lambda: [Cumulative()],
-        "integral": lambda: [PerSeries("integral")],
-    }
-    chain = chains[name]()
+    for transform in first:
+        x, _ = transform.forward(x)
+    chain = SCALERS[name](x, valid)
     for transform in chain:
         x, _ = transform.forward(x)
-    return [*chain, minmax(x, valid, (0, 1) if name == "feature" else (0, 1, 2))]
+    return [*first, *chain, minmax(x, valid, (0, 1) if name == "feature" else (0, 1, 2))]
 
 
 def forward(chain, x):

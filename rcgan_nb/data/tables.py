@@ -13,17 +13,16 @@ SERIES, TIME, LABEL, GROUP = "series", "time", "label", "group"
 def read(path, *, seq_len=0, stride=0) -> SeriesSet:
     """Read a long table with the columns series, time, features..., and optionally label and group.
 
-    Rows are ordered by time within a series. With seq_len each series is cut into windows of so many steps, one every
-    `stride` steps (default: seq_len), and windows of one series stay in one group; without it each series is kept
-    whole. Shorter series keep their length in `lengths`, empty cells become values that were not observed. Remainders
-    of cut series shorter than seq_len are left out, with a warning.
+    Rows are ordered by time within a series; a row is a step, whatever time lies between. With seq_len each series is
+    cut into windows of so many steps, one every `stride` steps (default: seq_len), and windows of one series stay in
+    one group (with less than three series: of one block of time); without it each series is kept whole. Shorter series
+    keep their length in `lengths`, empty cells become values that were not observed. Remainders of cut series shorter
+    than seq_len are left out, with a warning.
     Raises: ValueError: a column is missing or not a number, two rows stand for one series and time, labels change
         within a series.
     """
-    import pandas as pd
-
     path = Path(path)
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    table = _table(path)
     features = _features(table, path)
     table = table.sort_values([SERIES, TIME], kind="stable")
     twice = table.duplicated([SERIES, TIME])
@@ -33,17 +32,35 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
             f"{path}: {int(twice.sum())} rows repeat a series and time, the first series {row[SERIES]} at time "
             f"{row[TIME]}. Keep one row for each, or average them."
         )
-    pieces, owners, skipped = [], [], 0
+    few = GROUP not in table and table[SERIES].nunique() < 3
+    pieces, owners, groups, skipped = [], [], [], 0
     for owner, rows in table.groupby(SERIES, sort=True):
         values = rows[features].to_numpy(float)
-        starts = _starts(len(values), seq_len, stride)
-        covered = starts[-1] + (seq_len or len(values))
-        skipped += max(len(values) - covered, 0)
+        starts, blocks = _windows(len(values), seq_len, stride, few)
+        skipped += max(len(values) - starts[-1] - (seq_len or len(values)), 0)
         pieces += [values[s : s + seq_len] if seq_len else values for s in starts]
         owners += [owner] * len(starts)
+        groups += [f"{owner}, block {block}" if few and seq_len else str(owner) for block in blocks]
     if skipped:
         warnings.warn(f"{path}: {skipped} last steps do not fill a window of {seq_len} and are left out.", stacklevel=2)
-    return _padded(pieces, _per_series(table, owners, path), features, path)
+    return _padded(pieces, _per_series(table, owners, groups, path), features, path)
+
+
+def _table(path):
+    """The table with text column names and a time that can be ordered."""
+    import pandas as pd
+
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError, UnicodeError, pd.errors.ParserError) as error:
+        raise ValueError(f"{path} cannot be read as a table ({error}); write it again, one row per time.") from error
+    table.columns = [str(name) for name in table.columns]
+    if TIME in table and not pd.api.types.is_any_real_numeric_dtype(table[TIME]):
+        try:
+            table[TIME] = pd.to_datetime(table[TIME])
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: the column 'time' holds neither numbers nor dates ({error}).") from error
+    return table
 
 
 def _features(table, path) -> list[str]:
@@ -55,23 +72,37 @@ def _features(table, path) -> list[str]:
             f"{path} has the columns {list(table.columns)}; expected 'series', 'time', one or more features, and "
             "optionally 'label' and 'group'. Rename its columns."
         )
-    texts = [name for name in features if table[name].dtype.kind not in "fiub"]
-    if texts:
-        raise ValueError(f"{path}: the columns {texts} do not hold numbers; code them as numbers or drop them.")
+    for name in features:
+        if table[name].dtype.kind not in "fiub":
+            first = next(value for value in table[name] if not isinstance(value, int | float))
+            raise ValueError(f"{path}: column {name!r} holds {first!r}, no number; code it as numbers or drop it.")
     for name in (SERIES, TIME):
         if table[name].isna().any():
             raise ValueError(f"{path}: the column {name!r} has {int(table[name].isna().sum())} empty cells.")
     return features
 
 
-def _starts(length, seq_len, stride) -> range:
-    """First steps of the windows; a series shorter than a window is one window."""
-    return range(0, max(length - seq_len, 0) + 1, stride or seq_len) if seq_len else range(1)
+def _windows(length, seq_len, stride, few) -> tuple[list[int], list[int]]:
+    """First steps of a series' windows, and the block of time that each lies in.
+
+    A series shorter than a window is one window. Where there are too few series to split by series, each is first cut
+    into up to 20 blocks of time, and no window reaches over two of them, so that blocks can be split instead.
+    """
+    if not seq_len:
+        return [0], [0]
+    blocks = max(min(20, length // seq_len), 1) if few else 1
+    edges = np.linspace(0, length, blocks + 1).astype(int)
+    found = [
+        (start, block)
+        for block, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
+        for start in range(low, max(high - seq_len, low) + 1, stride or seq_len)
+    ]
+    return [start for start, _ in found], [block for _, block in found]
 
 
-def _per_series(table, owners, path) -> dict:
+def _per_series(table, owners, groups, path) -> dict:
     """Labels and groups of the pieces whose series are `owners`."""
-    found = {GROUP: np.asarray([str(owner) for owner in owners])}
+    found = {GROUP: np.asarray(groups)}
     for name in (LABEL, GROUP):
         if name not in table:
             continue
@@ -110,9 +141,7 @@ def to_frame(s: SeriesSet):
     """The long table of a set: series, time, features (empty where not observed), label and group if it has them."""
     import pandas as pd
 
-    n, seq_len, _ = s.x.shape
-    lengths = np.full(n, seq_len) if s.lengths is None else s.lengths
-    inside = np.arange(seq_len) < lengths[:, None]
+    inside = s.inside[:, :, 0]
     which, time = np.nonzero(inside)
     table = pd.DataFrame({SERIES: which, TIME: time})
     values = np.where(s.valid, s.x, np.nan)[inside]

@@ -6,22 +6,34 @@ import numpy as np
 
 
 def gaussian(train, *, seed=0):
-    """One Gaussian per class over all steps and features, cut to the range seen in training.
+    """One Gaussian per class over all steps and features, cut to the range of the training part.
 
     Masks and lengths are those of the real series that stands at the same place.
     """
     random = np.random.default_rng([seed, 21])
-    flat = np.where(train.valid, train.x, 0.0).reshape(len(train), -1).astype(np.float64)
-    made = np.empty_like(flat)
+    values = np.where(train.valid, train.x, np.nan).reshape(len(train), -1).astype(np.float64)
+    low, high = np.nanmin(values), np.nanmax(values)
+    made = np.empty_like(values)
     labels = np.zeros(len(train), int) if train.y is None else train.y
     for label in np.unique(labels):
         of_class = labels == label
-        centred = flat[of_class] - flat[of_class].mean(0)
-        # X^T w with w standard normal has the covariance X^T X: no decomposition is needed.
-        weights = random.standard_normal((of_class.sum(), of_class.sum())) / np.sqrt(max(of_class.sum() - 1, 1))
-        made[of_class] = flat[of_class].mean(0) + weights @ centred
-    made = np.clip(made, flat.min(0), flat.max(0)).reshape(train.x.shape)
+        made[of_class] = _normal(values[of_class], random)
+    made = np.clip(made, low, high).reshape(train.x.shape)
     return dataclasses.replace(train, x=np.where(train.valid, made, 0.0).astype(np.float32), groups=None)
+
+
+def _normal(values, random):
+    """As many draws from one Gaussian as there are rows in values `(n, d)`; gaps (NaN) count as the column's mean."""
+    seen = ~np.isnan(values)
+    mean = np.where(seen, values, 0.0).sum(0) / seen.sum(0).clip(1)
+    centred = np.where(seen, values - mean, 0.0)
+    n, d = values.shape
+    if n <= d:  # w X with w standard normal has the covariance X^T X: no decomposition is needed
+        root = centred / np.sqrt(max(n - 1, 1))
+    else:
+        sizes, vectors = np.linalg.eigh(np.cov(centred.T).reshape(d, d))
+        root = np.sqrt(sizes.clip(0))[:, None] * vectors.T
+    return mean + random.standard_normal((n, len(root))) @ root
 
 
 def jitter(train, *, seed=0, share=0.1):

@@ -61,7 +61,7 @@ def _compiled(kind, shape, classes):
     from keras import layers
 
     if kind == "gru":
-        unroll = shape[0] <= 64
+        unroll = shape[0] <= 32
         parts = [layers.GRU(32, return_sequences=True, unroll=unroll), layers.GRU(32, unroll=unroll)]
     else:
         pool = [layers.MaxPooling2D()] if min(shape) > 3 else []

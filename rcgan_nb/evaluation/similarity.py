@@ -28,7 +28,8 @@ def mmd2(x, y, x_labels=None, y_labels=None) -> float:
     Source: Gretton et al. 2012, JMLR 13, equation 3.
     """
     distances = [_squared_distances(x, x), _squared_distances(y, y), _squared_distances(x, y)]
-    median = np.median(distances[0][np.triu_indices(len(x), 1)])
+    apart = distances[0][np.triu_indices(len(x), 1)]
+    median = np.median(apart[apart > 0]) if (apart > 0).any() else 1.0
     kernels = [np.mean([np.exp(-d / (2 * median * s**2)) for s in (0.5, 1, 2)], axis=0) for d in distances]
     if x_labels is not None:
         pairs = (x_labels, x_labels), (y_labels, y_labels), (x_labels, y_labels)

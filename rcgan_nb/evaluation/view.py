@@ -15,19 +15,25 @@ class View:
     mean: np.ndarray
     deviation: np.ndarray
     gaps: bool
+    shown: np.ndarray  # bool (seq_len, features): what preparation hid, no judge sees
 
     @classmethod
     def fit(cls, train) -> "View":
-        values = np.where(train.valid, train.x.astype(np.float64), np.nan)
         axes = (0, 1, 2) if train.image else (0, 1)
-        mean, deviation = np.nanmean(values, axis=axes), np.nanstd(values, axis=axes)
+        count = train.valid.sum(axes).clip(1)
+        mean = np.where(train.valid, train.x, 0.0).sum(axes, dtype=np.float64) / count
+        deviation = np.sqrt((np.where(train.valid, train.x - mean, 0.0) ** 2).sum(axes) / count)
         gaps = train.observed is not None or train.lengths is not None
-        return cls(mean, np.where(deviation > 0, deviation, 1.0), gaps)
+        shown = np.ones(train.x.shape[1:], bool)
+        for transform in train.scaling or ():
+            if "weights" in transform:
+                shown = np.asarray(transform["weights"]) > 0
+        return cls(mean, np.where(deviation > 0, deviation, 1.0), gaps, shown)
 
     def see(self, s) -> np.ndarray:
         """float32 `(n, seq_len, features)`, or twice the features where there are gaps."""
         valid = s.valid
-        x = np.where(valid, (s.x - self.mean) / self.deviation, 0.0)
+        x = np.where(valid & self.shown, (s.x - self.mean) / self.deviation, 0.0)
         return (np.concatenate([x, valid], axis=2) if self.gaps else x).astype(np.float32)
 
 

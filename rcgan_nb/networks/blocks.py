@@ -6,7 +6,7 @@ from keras import layers, ops
 
 # Unrolled, a recurrence over few steps runs a quarter faster than TensorFlow's while loop and its gradient can be
 # differentiated again; over many steps building the graph takes longer than it saves.
-UNROLL_UP_TO = 64
+UNROLL_UP_TO = 32
 
 
 def lstm(units, seq_len):
