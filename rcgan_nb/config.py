@@ -186,6 +186,11 @@ class EvaluateConfig(Config):
     epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
     seed: int = setting(0, "seed of the synthetic series and of the baselines", low=0, high=2**31 - 1)
 
+    def evaluate_arguments(self) -> dict:
+        """The arguments of `evaluate` that these settings stand for."""
+        judges = [name.strip() for name in self.judges.split(",")]
+        return {"judges": judges, "judge_seeds": self.judge_seeds, "epochs": self.epochs, "seed": self.seed}
+
 
 @dataclass(frozen=True)
 class PlotConfig(DataConfig):
@@ -193,6 +198,10 @@ class PlotConfig(DataConfig):
 
     other: str = setting("", "a second set beside it; empty compares training and validation part")
     count: int = setting(8, "series to show", low=1)
+
+    def pair_options(self) -> dict:
+        """How pictures are read, for the second set too."""
+        return {name: getattr(self, name) for name in ("image_size", "image_order")}
 
 
 @dataclass(frozen=True)

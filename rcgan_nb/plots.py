@@ -142,13 +142,15 @@ def losses(metrics):
 
 
 def confusions(matrices, classes):
-    """Confusion matrices, rows true and columns predicted, as shares of each row; None without matrices.
+    """Confusion matrices, rows true and columns predicted, as shares of each row; a note where there are none.
 
     Args:
         matrices: name -> counts `(classes, classes)`.
     """
     if not matrices:
-        return None
+        figure = plt.figure(figsize=(4, 0.6))
+        figure.text(0, 0.4, "The series have no labels: there is nothing to confuse.")
+        return _done(figure)
     size = 1.5 + 0.35 * len(classes)
     figure, axes = plt.subplots(1, len(matrices), figsize=(size * len(matrices), size + 0.3), squeeze=False)
     for (name, counts), axis in zip(matrices.items(), axes[0], strict=True):
