@@ -12,6 +12,7 @@ from rcgan_nb import monitors, plots
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
 from rcgan_nb.data import FILES, load
+from rcgan_nb.data.batches import batches
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.series import without_labels
 
@@ -115,19 +116,6 @@ class Loop:
         if step == 1:
             print(f"first step after {time.time() - self.started:.1f} s")
             self.started = time.time()
-
-
-def batches(n, config, step) -> np.ndarray:
-    """Indices `(d_steps, batch_size)` for a step: every epoch a new order, a function of seed and step alone."""
-    per_epoch = n // config.batch_size
-    orders = {}
-    rows = []
-    for k in range((step - 1) * config.d_steps, step * config.d_steps):
-        epoch, place = divmod(k, per_epoch)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng([config.seed, epoch]).permutation(n)
-        rows.append(orders[epoch][place * config.batch_size : (place + 1) * config.batch_size])
-    return np.stack(rows)
 
 
 def _model(config, data) -> str:

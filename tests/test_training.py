@@ -13,8 +13,8 @@ from rcgan_nb import archive, evaluate, load, train
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive.run import Run
 from rcgan_nb.config import GenerateConfig, train_config
+from rcgan_nb.data.batches import batches
 from rcgan_nb.generation import export, generate, training_data
-from rcgan_nb.training import batches
 
 TINY = {
     "steps": 6,
