@@ -102,6 +102,8 @@ class TrainConfig(DataConfig):
     """Everything that decides a training run. Saved as `config.json` before the first step."""
 
     run_name: str = setting("", "folder under runs/; empty makes one of time, model and data set")
+    resume: str = setting("", "a run to go on with, exactly as if it had not stopped; empty starts a new one")
+    start_from: str = setting("", "a run from whose last checkpoint a new one starts, with settings of its own")
     model: str = setting("auto", "auto takes rcgan where labels exist, else rgan", choices=("auto", "rgan", "rcgan"))
     recipe: str = setting("stable", "defaults for all that is not set here", choices=("stable", "esteban"))
     seed: int = setting(0, "equal seeds give equal runs", low=0, high=2**31 - 1)

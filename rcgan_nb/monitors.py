@@ -1,7 +1,8 @@
 """What watches the training loop. A monitor is called with the loop after every step; it may write into the run.
 
 The loop shows: run, gan, codec, config, step, metrics (dict of floats, on logged steps), real (the training and
-validation parts as the networks see them), limits (least and greatest training value), and started (the clock).
+validation parts as the networks see them), limits (least and greatest training value), begun (the
+step before the first of this process), started (its clock) and seconds_before (of earlier processes).
 """
 
 import csv
@@ -25,9 +26,13 @@ class Metrics:
 
     def __call__(self, loop):
         if loop.metrics:
-            row = {"step": loop.step, "seconds": round(time.time() - loop.started, 3), **loop.metrics}
+            row = {
+                "step": loop.step,
+                "seconds": round(loop.seconds_before + time.time() - loop.started, 3),
+                **loop.metrics,
+            }
             path = loop.run.path / "metrics.csv"
-            new = not path.exists()
+            new = not path.exists() or not path.stat().st_size
             with open(path, "a", newline="") as file:
                 writer = csv.DictWriter(file, row)
                 if new:
@@ -47,12 +52,12 @@ class Progress:
     def __call__(self, loop):
         self.last = loop.metrics or self.last
         now, done = time.time(), loop.step == loop.config.steps
-        if loop.step == 1:
+        if loop.step == loop.begun + 1:
             self.printed = now  # the first step builds the graph and says nothing of the speed
         if not done and now - self.printed < self.every:
             return
         self.printed = now
-        rate = max(loop.step - 1, 1) / max(now - loop.started, 1e-9)
+        rate = max(loop.step - loop.begun - 1, 1) / max(now - loop.started, 1e-9)
         left = (loop.config.steps - loop.step) / rate
         losses = "  ".join(f"{name} {value:.3f}" for name, value in self.last.items())
         line = f"step {loop.step}/{loop.config.steps}  {losses}  {rate:.1f} steps/s  {_clock(left)} left"
@@ -97,14 +102,26 @@ class Checkpoints:
         chosen = np.random.default_rng(loop.config.seed).permutation(len(real))[:MMD_SERIES]
         self.real, self.labels = real[chosen], labels[chosen]  # without classes all labels are 0
         self.noise = loop.gan.noise(len(chosen), seed=loop.config.seed + 1)
-        self.best = np.inf
+        self.best = self._best_so_far(loop)
+
+    def _best_so_far(self, loop):
+        """Least distance so far of a run that goes on; killed between two files, the last may have missed its turn."""
+        best, last = (loop.run.path / "checkpoints" / name for name in ("best.npz", f"step-{loop.step:07d}.npz"))
+        every = loop.config.checkpoint_every
+        found = [checkpoint.read(path) for path in (best, last) if path.exists()]
+        found = [(a, meta) for a, meta in found if meta["step"] <= loop.step and meta["step"] % every == 0]
+        if not found:
+            return np.inf
+        arrays, meta = min(found, key=lambda pair: pair[1]["validation_mmd2"])
+        checkpoint.write(best, arrays, step=meta["step"], validation_mmd2=meta["validation_mmd2"])
+        return meta["validation_mmd2"]
 
     def __call__(self, loop):
         if loop.step % loop.config.checkpoint_every == 0 or loop.step == loop.config.steps:
             self.keep(loop)
 
     def keep(self, loop):
-        """Write a checkpoint now."""
+        """Write a checkpoint now. One between the intervals, at a stop, does not compete for the best."""
         fake = loop.gan.generate(self.noise, self.labels)
         distance = mmd2(self.real, fake, self.labels, self.labels)
         if not np.isfinite(distance):
@@ -113,7 +130,8 @@ class Checkpoints:
         folder = loop.run.folder("checkpoints")
         meta = {"step": loop.step, "validation_mmd2": distance}
         checkpoint.write(folder / f"step-{loop.step:07d}.npz", arrays, **meta)
-        if distance < self.best:
+        first_at_the_end = self.best == np.inf and loop.step == loop.config.steps
+        if (loop.step % loop.config.checkpoint_every == 0 and distance < self.best) or first_at_the_end:
             self.best = distance
             checkpoint.write(folder / "best.npz", arrays, **meta)
         for old in sorted(folder.glob("step-*.npz"))[:-2]:

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 
+from rcgan_nb.archive.run import continued
 from rcgan_nb.config import TrainConfig, did_you_mean, train_config
 
 INJECTED = "# Parameters"  # how the cell begins that papermill adds for -p
@@ -34,7 +35,8 @@ def collect(kind, namespace):
         return kind.make(**values)
     # A recipe stands in for settings that nobody touched: left at their default, and not given to papermill.
     defaults = {f.name: f.default for f in dataclasses.fields(kind)}
-    return train_config(**{name: v for name, v in values.items() if v != defaults[name] or name in injected})
+    touched = {name: value for name, value in values.items() if value != defaults[name] or name in injected}
+    return continued(touched) if touched.get("resume") else train_config(**touched)
 
 
 def _settings(source) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rcgan_nb import monitors, plots
+from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
 from rcgan_nb.data import FILES, load
@@ -16,6 +17,7 @@ from rcgan_nb.data.batches import batches
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.series import without_labels
 
+MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every")  # when a run goes on
 FEWEST = 6  # series in validation and test part: coverage looks at the five nearest others
 
 
@@ -29,7 +31,8 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     """
     if config and settings:
         raise TypeError("give a config or single settings, not both.")
-    config = config or train_config(**settings)
+    if config is None:
+        config = archive.continued(settings) if settings.get("resume") else train_config(**settings)
     data = load(**config.load_arguments())
     if Path(config.dataset).suffix in FILES:  # so that it is found again from another folder
         config = dataclasses.replace(config, dataset=str(Path(config.dataset).expanduser().resolve()))
@@ -40,13 +43,16 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
         checkpoints = monitors.Checkpoints(loop)
         watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), checkpoints]
         with Stop() as stop:
-            for step in range(1, config.steps + 1):
+            for step in range(loop.step + 1, config.steps + 1):
                 loop.advance(step)
                 for watch in watchers:
                     watch(loop)
                 if stop.asked and step < config.steps:
                     checkpoints.keep(loop)
-                    raise KeyboardInterrupt(f"stopped after step {step}; the checkpoint is kept in {loop.run.path}")
+                    raise KeyboardInterrupt(
+                        f"stopped after step {step}; the checkpoint is kept in {loop.run.path}. "
+                        f"Go on with resume={loop.run.name!r}."
+                    )
         _draw(loop.run)
     except KeyboardInterrupt as error:
         print(f"\n{error or 'stopped at once; the last checkpoint written stays'}", flush=True)
@@ -90,14 +96,35 @@ class Loop:
 
         self.config = config
         fingerprint = data.fingerprint()
+        run = _going_on(config, fingerprint) if config.resume else None
+        parent = archive.find(config.start_from) if config.start_from and not run else None
         data = data if config.model == "rcgan" else without_labels(data)
         self.limits = plots.frame(data.part("train"))
         self.codec = Codec.fit(data.part("train"), config.scaler)
         self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
         self.gan = RCGAN(config, data.x.shape[1], self.codec.channels, data.num_classes)
-        self.run = archive.create(config, _facts(data, self.codec) | {"fingerprint": fingerprint})
-        self.step, self.metrics, self.started = 0, {}, time.time()
-        self.run.beat("running", 0)
+        self.step, self.metrics, self.seconds_before = 0, {}, 0.0
+        lineage = {}
+        if run or parent:
+            path = (run or parent).checkpoint()
+            arrays, meta = checkpoint.read(path)
+            checkpoint.assign(self.gan.variables(), arrays)
+            self.step = meta["step"]
+            lineage = {} if run else {"started_from": {"run": parent.name, "step": self.step}}
+        if self.step >= config.steps:
+            raise ValueError(
+                f"{self.step} steps are done already; say how many there shall be in all, as in steps={2 * self.step}."
+            )
+        facts = _facts(data, self.codec) | {"fingerprint": fingerprint} | lineage
+        config = dataclasses.replace(config, resume="")
+        self.run = run or archive.create(config, facts)
+        if run:
+            run.rewind(self.step)
+            self.seconds_before = (run.metrics().get("seconds") or [0.0])[-1]
+            config.save(run.path / "config.json")
+        self.run.begin_segment(self.step, config)
+        self.begun, self.started = self.step, time.time()
+        self.run.beat("running", self.step)
 
     def _encoded(self, part):
         labels = np.zeros(len(part), np.int32) if part.y is None else part.y
@@ -113,9 +140,30 @@ class Loop:
         self.metrics = {name: float(value) for name, value in found.items()} if logged else {}
         if self.metrics and not all(map(np.isfinite, self.metrics.values())):
             raise FloatingPointError(f"step {step}: {self.metrics}; lower learning_rate or raise r1_weight.")
-        if step == 1:
+        if step == self.begun + 1:
             print(f"first step after {time.time() - self.started:.1f} s")
             self.started = time.time()
+
+
+def _going_on(config, fingerprint) -> archive.Run:
+    """The run to go on with, after a check that it may be gone on with, with these settings and data."""
+    run = archive.find(config.resume)
+    if run.status() == "running":
+        beat = run.read_json("heartbeat.json")
+        raise ValueError(
+            f"run {run.name} is being trained by process {beat['pid']} on {beat['host']}; stop that first."
+        )
+    before = run.config
+    for name in config.names():
+        was, now = getattr(before, name), getattr(config, name)
+        if was != now and name not in (*MAY_CHANGE, "resume"):
+            raise ValueError(
+                f"{name} was {was!r} in run {run.name} and is {now!r} now; a run goes on with its own settings, only "
+                f"{', '.join(MAY_CHANGE)} may change. For others begin a new run with start_from={run.name!r}."
+            )
+    if run.data["fingerprint"] != fingerprint:
+        raise ValueError(f"the data set {config.dataset!r} is not what run {run.name} was trained on; find that again.")
+    return run
 
 
 def _model(config, data) -> str:

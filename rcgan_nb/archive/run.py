@@ -5,11 +5,13 @@ heartbeat.json, checkpoints/, samples/, figures/, evaluation.json and the execut
 """
 
 import csv
+import dataclasses
 import json
 import os
 import platform
 import socket
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
@@ -74,6 +76,33 @@ class Run:
             return "running" if _alive(beat) else "killed"
         return "running" if time.time() - beat["time"] < SILENT_AFTER else "lost"
 
+    def begin_segment(self, step, config):
+        """Record that a process goes on from `step`, under an id of its own: two machines can be told apart."""
+        path = self.path / "segments.json"
+        before = json.loads(path.read_text()) if path.exists() else []
+        facts = {"id": uuid.uuid4().hex, "step": step, "time": time.time(), "host": socket.gethostname()}
+        self.write_json("segments.json", [*before, facts | {"config": config.to_dict(), "versions": _versions()}])
+
+    def rewind(self, step):
+        """Forget metrics and samples after `step`, which the last checkpoint does not know of; they come again.
+
+        Those of an end between the intervals go, too: a run that never stopped would not have them.
+        """
+        every = self.config
+        if (self.path / "metrics.csv").exists():
+            with open(self.path / "metrics.csv", newline="") as file:
+                header, *rows = list(csv.reader(file))
+            whole = [row for row in rows if len(row) == len(header) and all(row)]
+            kept = [row for row in whole if int(row[0]) <= step and int(row[0]) % every.log_every == 0]
+            partial = self.path / "metrics.csv.partial"
+            with open(partial, "w", newline="") as file:
+                csv.writer(file).writerows([header, *kept])
+            os.replace(partial, self.path / "metrics.csv")
+        for sample in self.path.glob("samples/step-*"):
+            number = int(sample.name[len("step-") :].split(".")[0])
+            if number > step or number % every.sample_every:
+                sample.unlink()
+
     def metrics(self) -> dict[str, list[float]]:
         """Columns of metrics.csv; a last line cut short by a crash is left out."""
         with open(self.path / "metrics.csv", newline="") as file:
@@ -107,6 +136,13 @@ def create(config: TrainConfig, data: dict) -> Run:
     run.write_json("data.json", data)
     config.save(run.path / "config.json")
     return run
+
+
+def continued(given: dict) -> TrainConfig:
+    """The settings of the run named by given["resume"], with the other given values in place of its own."""
+    before = find(given["resume"]).config
+    TrainConfig.make(**given)
+    return dataclasses.replace(before, **given)
 
 
 def find(name) -> Run:
