@@ -3,6 +3,7 @@
 `python -m benchmarks.start` (about 5 minutes; mnist is left out where RCGAN_DATA does not hold it).
 """
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -54,14 +55,15 @@ def papermill_run(dataset, *settings):
 
 
 def _watch(pid, peak):
-    try:
-        parent = psutil.Process(pid)
-        while True:
-            members = [parent, *parent.children(recursive=True)]
-            peak[0] = max(peak[0], sum(member.memory_info().rss for member in members))
-            time.sleep(0.1)
-    except psutil.NoSuchProcess:
-        return
+    """Note the peak of the proportional set size: pages shared with a process just forked count once, not twice."""
+    parent = psutil.Process(pid)
+    while parent.is_running():
+        total = 0
+        for member in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                total += member.memory_full_info().pss
+        peak[0] = max(peak[0], total)
+        time.sleep(0.1)
 
 
 def main():
