@@ -112,9 +112,9 @@ class TrainConfig(DataConfig):
     generator: str = setting("lstm_dense", "the generating network", choices=("lstm_dense", "lstm_plain"))
     discriminator: str = setting("bilstm_pool", "its opponent", choices=("bilstm_pool", "lstm_per_step"))
     latent_dim: int = setting(4, "size of the noise vector at every step", low=1)
-    hidden_units: int = setting(128, "units of the recurrent layers", low=2)
+    hidden_units: int = setting(256, "units of the recurrent layers", low=2)
 
-    steps: int = setting(5000, "generator updates", low=1)
+    steps: int = setting(1800, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
     loss: str = setting("relativistic", "pair of losses", choices=("relativistic", "logistic"))
@@ -129,8 +129,8 @@ class TrainConfig(DataConfig):
     average_decay: float = setting(0.998, "decay of the generator's averaged weights; 0 is off", low=0.0, high=0.999999)
 
     log_every: int = setting(20, "steps between rows of metrics.csv", low=1)
-    sample_every: int = setting(250, "steps between sheets of fixed-noise samples", low=1)
-    checkpoint_every: int = setting(500, "steps between checkpoints", low=1)
+    sample_every: int = setting(200, "steps between sheets of fixed-noise samples", low=1)
+    checkpoint_every: int = setting(300, "steps between checkpoints", low=1)
 
 
 # Esteban et al. 2017, arXiv:1706.02633, and its code's settings for MNIST: Adam at 1e-3 for the generator, plain
