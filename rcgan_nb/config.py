@@ -114,7 +114,7 @@ class TrainConfig(DataConfig):
     latent_dim: int = setting(4, "size of the noise vector at every step", low=1)
     hidden_units: int = setting(256, "units of the recurrent layers", low=2)
 
-    steps: int = setting(1800, "generator updates", low=1)
+    steps: int = setting(2200, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
     loss: str = setting("relativistic", "pair of losses", choices=("relativistic", "logistic"))
