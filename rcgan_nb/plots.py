@@ -87,7 +87,7 @@ def side_by_side(left, right, *, names=("left", "right"), count=8):
     shown = None
     for s, name, line in zip((left, right), names, axes, strict=True):
         values = pictures(s)
-        spread = np.linspace(0, len(s) - 1, min(count, len(s))).astype(int)  # sets are often sorted by class
+        spread = _spread(s, count)
         for i, axis in enumerate(line):
             axis.set(xticks=[], yticks=[])
             if i < len(s):
@@ -103,13 +103,18 @@ def side_by_side(left, right, *, names=("left", "right"), count=8):
     return _done(figure)
 
 
+def _spread(s, count):
+    """Indices of `count` series from all over a set: sets are often sorted by class."""
+    return np.linspace(0, len(s) - 1, min(count, len(s))).astype(int)
+
+
 def curves(*sets, names=(), count=20, max_features=6):
     """Series as ordinary curves over time, a row per set and a column per feature."""
     features = min(sets[0].x.shape[2], max_features)
     size = (3 * features + 1, 2.4 * len(sets))
     figure, axes = plt.subplots(len(sets), features, figsize=size, sharex=True, sharey="col", squeeze=False)
     for s, name, line in zip(sets, names or [""] * len(sets), axes, strict=True):
-        values = np.where(s.valid, s.x, np.nan)[:count]
+        values = np.where(s.valid, s.x, np.nan)[_spread(s, count)]
         for k, axis in enumerate(line):
             axis.plot(values[:, :, k].T, lw=0.8, alpha=0.6, color=f"C{k % 10}")
             axis.set_title(f"{name} {s.features[k]} (n = {len(values)})".strip(), fontsize="small")
