@@ -79,6 +79,12 @@ def _checked(f, value):
 
 SCALERS = ("minmax", "feature", "standard", "local", "cumulative", "integral")
 ORDERS = ("rows", "columns", "pixels")
+# The same as the tables of `networks` and `losses`, which cannot be read here without TensorFlow; a test holds that.
+GENERATOR_NAMES = ("dense", "plain", "state", "conv", "encoder_decoder", "causal", "rcgan_v4")
+DISCRIMINATOR_NAMES = ("pool", "per_step", "state", "conv", "encoder", "causal", "rcgan_v4")
+CELL_NAMES = ("lstm", "gru", "mingru")
+LOSS_NAMES = ("relativistic", "logistic", "least_squares", "hinge", "wasserstein")
+SPECTRAL = ("", "discriminator", "both")
 
 
 @dataclass(frozen=True)
@@ -109,28 +115,97 @@ class TrainConfig(DataConfig):
     seed: int = setting(0, "equal seeds give equal runs", low=0, high=2**31 - 1)
     scaler: str = setting("minmax", "how series come into [-1, 1]; a prepared set may bring its own", choices=SCALERS)
 
-    generator: str = setting("lstm_dense", "the generating network", choices=("lstm_dense", "lstm_plain"))
-    discriminator: str = setting("bilstm_pool", "its opponent", choices=("bilstm_pool", "lstm_per_step"))
+    generator: str = setting("dense", "the generating network (see networks/generators.py)", choices=GENERATOR_NAMES)
+    discriminator: str = setting("pool", "its opponent (see networks/discriminators.py)", choices=DISCRIMINATOR_NAMES)
+    g_cell: str = setting("lstm", "recurrence of the generator; mingru computes all steps at once", choices=CELL_NAMES)
+    d_cell: str = setting("lstm", "recurrence of the discriminator", choices=CELL_NAMES)
+    g_bidirectional: bool = setting(False, "the generator's recurrence runs backwards, too")
+    d_bidirectional: bool = setting(True, "the discriminator's recurrence runs backwards, too")
+    num_layers: int = setting(1, "recurrent layers one upon the other, in both networks", low=1)
+    dilation: int = setting(1, "layer k goes from step t to t + dilation ** k; 1 is off", low=1)
     latent_dim: int = setting(4, "size of the noise vector at every step", low=1)
     hidden_units: int = setting(256, "units of the recurrent layers", low=2)
+    d_condition: str = setting(
+        "projection",
+        "how the discriminator uses labels: projection, embedding at each step, or an auxiliary classifier",
+        choices=("projection", "embedding", "classifier"),
+    )
+    multi_scale: int = setting(0, "coarser resolutions of time that are made and judged, too", low=0, high=6)
+    minibatch_deviation: bool = setting(False, "the discriminator sees how much the series of a batch differ")
 
     steps: int = setting(2200, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
+    shards: int = setting(1, "equal parts of a batch that are computed side by side", low=1)
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
-    loss: str = setting("relativistic", "pair of losses", choices=("relativistic", "logistic"))
+    shared_forward: bool = setting(False, "both players learn from one pass of the same fake series: quicker")
+    loss: str = setting("relativistic", "pair of losses", choices=LOSS_NAMES)
     d_optimizer: str = setting("adam", "optimiser of the discriminator", choices=("adam", "sgd"))
     learning_rate: float = setting(1e-3, "rate of the discriminator", low=0.0)
     g_factor: float = setting(1.0, "generator rate / discriminator rate", low=0.0)
+    balance: str = setting(
+        "", "turn g_factor as training goes on, by loss or gradient", choices=("", "loss", "gradient")
+    )
     beta_1: float = setting(0.0, "Adam's first decay", low=0.0, high=0.999999)
     beta_2: float = setting(0.99, "Adam's second decay", low=0.0, high=0.999999)
+    clip_norm: float = setting(0.0, "largest norm of a network's gradient; 0 is off", low=0.0)
     r1_weight: float = setting(1.0, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
     r2_weight: float = setting(1.0, "the same at fake series; 0 is off", low=0.0)
+    gradient_penalty: float = setting(
+        0.0, "weighs (gradient norm - 1) squared between real and fake; 0 is off", low=0.0
+    )
+    penalty_every: int = setting(1, "steps between penalties, which weigh so many times more", low=1)
+    spectral_norm: str = setting("", "kernels of norm 1: discriminator, both; empty is off", choices=SPECTRAL)
+    label_smoothing: float = setting(0.0, "real targets are 1 minus this; 0 is off", low=0.0, high=0.5)
+    label_smoothing_sides: str = setting("one", "two: fake targets are 0 plus this", choices=("one", "two"))
+    label_smoothing_std: float = setting(0.0, "targets are normally distributed, anew in each batch", low=0.0, high=0.5)
     instance_noise: float = setting(0.1, "standard deviation of noise on all that the discriminator sees", low=0.0)
+    instance_noise_until: int = setting(0, "step at which it has fallen to 0; 0 keeps it constant", low=0)
     average_decay: float = setting(0.998, "decay of the generator's averaged weights; 0 is off", low=0.0, high=0.999999)
 
     log_every: int = setting(20, "steps between rows of metrics.csv", low=1)
     sample_every: int = setting(200, "steps between sheets of fixed-noise samples", low=1)
     checkpoint_every: int = setting(300, "steps between checkpoints", low=1)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for senseless, remedy in _senseless(self):
+            if senseless:
+                raise ValueError(remedy)
+
+
+def _senseless(c):
+    """Combinations of settings that cannot work, each with what to do instead."""
+    soft = c.label_smoothing or c.label_smoothing_std
+    yield (
+        soft and c.loss in ("hinge", "wasserstein"),
+        f"label_smoothing softens targets, and the {c.loss} loss has none; take loss logistic, or set label_smoothing "
+        "and label_smoothing_std to 0.",
+    )
+    yield (
+        soft and c.label_smoothing_sides == "two" and c.loss == "relativistic",
+        "the relativistic loss has one target, for real against fake; set label_smoothing_sides to one.",
+    )
+    yield (
+        c.loss == "wasserstein" and not c.gradient_penalty and not c.spectral_norm,
+        "the wasserstein loss has no bound by itself; set gradient_penalty (10 in its paper) or spectral_norm.",
+    )
+    yield (
+        c.balance == "loss" and c.loss == "wasserstein",
+        "the wasserstein loss has no known value at balance; set balance to gradient.",
+    )
+    yield (c.batch_size % c.shards, f"batch_size {c.batch_size} cannot be cut into {c.shards} equal shards.")
+    yield (
+        c.multi_scale and "rcgan_v4" in (c.generator, c.discriminator),
+        "rcgan_v4 makes and judges one resolution; set multi_scale to 0 or take other networks.",
+    )
+    alone = c.loss in ("relativistic", "logistic") and c.discriminator != "per_step"
+    alone = alone and not c.minibatch_deviation and c.d_condition != "classifier" and not c.gradient_penalty
+    yield (
+        c.shared_forward and not alone,
+        "shared_forward needs one logit per series that depends on no other series: loss relativistic or logistic, a "
+        "discriminator other than per_step, d_condition projection or embedding, and neither minibatch_deviation nor "
+        "gradient_penalty.",
+    )
 
 
 # Esteban et al. 2017, arXiv:1706.02633, and its code's settings for MNIST: Adam at 1e-3 for the generator, plain
@@ -139,8 +214,10 @@ class TrainConfig(DataConfig):
 RECIPES = {
     "stable": {},
     "esteban": {
-        "generator": "lstm_plain",
-        "discriminator": "lstm_per_step",
+        "generator": "plain",
+        "discriminator": "per_step",
+        "d_bidirectional": False,
+        "d_condition": "embedding",
         "latent_dim": 5,
         "hidden_units": 100,
         "batch_size": 28,

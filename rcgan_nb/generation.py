@@ -28,15 +28,19 @@ def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> 
     Raises: FileNotFoundError: no such run, or no whole checkpoint; ValueError: a class that the run does not know.
     """
     from rcgan_nb.gan import RCGAN
+    from rcgan_nb.networks import Shape
 
     run = run if isinstance(run, archive.Run) else archive.find(run)
     facts = run.data
     codec = Codec.from_json(facts["codec"], _blank(facts))
     y = _labels(facts, count, labels, seed)
-    gan = RCGAN(run.config, facts["shape"][0], codec.channels, facts["num_classes"])
+    gan = RCGAN(run.config, Shape(**codec.sizes(facts["shape"][0], facts["num_classes"])))
     arrays, _ = checkpoint.read(run.checkpoint(which))
     checkpoint.assign(gan.variables(), arrays)
-    made = codec.decode(gan.generate(gan.noise(len(y), seed), y), y if facts["num_classes"] else None)
+    made = codec.decode(
+        gan.generate(gan.noise(len(y), seed), {"label": y} if facts["num_classes"] else {}),
+        y if facts["num_classes"] else None,
+    )
     return replace(
         made, info={**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
     )

@@ -74,17 +74,17 @@ class Samples:
     """At intervals draw series from the same noise and labels, keep them as numbers and as a sheet."""
 
     def __init__(self, loop):
-        classes = loop.gan.num_classes
-        labels = np.repeat(np.arange(classes or 1), SHEET_ROWS).astype(np.int32)
-        if not classes:
-            labels = np.zeros(3 * SHEET_ROWS, np.int32)
-        self.labels = labels if classes else None
-        self.noise = loop.gan.noise(len(labels), seed=loop.config.seed)
+        classes = loop.gan.shape.num_classes
+        count = SHEET_ROWS * (classes or 3)
+        # Rows of the validation part bring the conditions, those of a class together.
+        _, conditions = loop.real["validation"]
+        self.conditions = {name: v[_rows(conditions, classes, count)] for name, v in conditions.items()}
+        self.noise = loop.gan.noise(count, seed=loop.config.seed)
 
     def __call__(self, loop):
         if loop.step % loop.config.sample_every and loop.step != loop.config.steps:
             return
-        made = loop.codec.decode(loop.gan.generate(self.noise, self.labels), self.labels)
+        made = loop.codec.decode(loop.gan.generate(self.noise, self.conditions), self.conditions.get("label"))
         folder = loop.run.folder("samples")
         made.save(folder / f"step-{loop.step:07d}.npz")
         plots.save(
@@ -94,13 +94,20 @@ class Samples:
         )
 
 
+def _rows(conditions, classes, count):
+    """Indices of series whose conditions the sheet shows: as many of each class, from the first again if few."""
+    if not classes:
+        return np.arange(count) % max(len(next(iter(conditions.values()), [0])), 1)
+    return np.concatenate([np.resize(np.flatnonzero(conditions["label"] == k), SHEET_ROWS) for k in range(classes)])
+
+
 class Checkpoints:
     """At intervals keep the whole state: the last two, and the best by MMD to the validation part."""
 
     def __init__(self, loop):
-        real, labels = loop.real["validation"]
+        real, conditions = loop.real["validation"]
         chosen = np.random.default_rng(loop.config.seed).permutation(len(real))[:MMD_SERIES]
-        self.real, self.labels = real[chosen], labels[chosen]  # without classes all labels are 0
+        self.real, self.conditions = real[chosen], {name: v[chosen] for name, v in conditions.items()}
         self.noise = loop.gan.noise(len(chosen), seed=loop.config.seed + 1)
         self.best = self._best_so_far(loop)
 
@@ -122,8 +129,9 @@ class Checkpoints:
 
     def keep(self, loop):
         """Write a checkpoint now. One between the intervals, at a stop, does not compete for the best."""
-        fake = loop.gan.generate(self.noise, self.labels)
-        distance = mmd2(self.real, fake, self.labels, self.labels)
+        fake = loop.gan.generate(self.noise, self.conditions)
+        labels = self.conditions.get("label")
+        distance = mmd2(self.real, fake, labels, labels)
         if not np.isfinite(distance):
             raise FloatingPointError(f"step {loop.step}: samples are not finite; the checkpoint before it stays.")
         arrays = {name: np.asarray(variable) for name, variable in loop.gan.variables().items()}

@@ -93,6 +93,7 @@ class Loop:
 
     def __init__(self, config, data):
         from rcgan_nb.gan import RCGAN
+        from rcgan_nb.networks import Shape
 
         self.config = config
         fingerprint = data.fingerprint()
@@ -102,7 +103,7 @@ class Loop:
         self.limits = plots.frame(data.part("train"))
         self.codec = Codec.fit(data.part("train"), config.scaler)
         self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
-        self.gan = RCGAN(config, data.x.shape[1], self.codec.channels, data.num_classes)
+        self.gan = RCGAN(config, Shape(**self.codec.sizes(data.x.shape[1], data.num_classes)))
         self.step, self.metrics, self.seconds_before = 0, {}, 0.0
         lineage = {}
         if run or parent:
@@ -127,14 +128,13 @@ class Loop:
         self.run.beat("running", self.step)
 
     def _encoded(self, part):
-        labels = np.zeros(len(part), np.int32) if part.y is None else part.y
-        return self.codec.encode(part), labels
+        return self.codec.encode(part), self.codec.conditions(part)
 
     def advance(self, step):
         """One training step; metrics are brought to the host on logged steps only."""
-        x, y = self.real["train"]
+        x, conditions = self.real["train"]
         chosen = batches(len(x), self.config, step)
-        found = self.gan.train_step(x[chosen], y[chosen], np.int32(step))
+        found = self.gan.train_step(x[chosen], {name: v[chosen] for name, v in conditions.items()}, np.int32(step))
         self.step = step
         logged = step % self.config.log_every == 0 or step == self.config.steps
         self.metrics = {name: float(value) for name, value in found.items()} if logged else {}
