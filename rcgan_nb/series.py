@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 PARTS = ("train", "validation", "test")
-_OPTIONAL = ("y", "lengths", "observed", "groups", "split")
+_OPTIONAL = ("y", "lengths", "observed", "groups", "split", "static", "conditions")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class SeriesSet:
         observed: bool as `x`; None when every value was observed.
         groups: text `(n,)`, to whom a series belongs (a person, a patient); None when each stands for itself.
         split: int8 `(n,)`, 0 train, 1 validation, 2 test; None for a set that is one part.
+        static: float `(n, num_static)`, further conditions of a whole series (age, site); None without.
+        conditions: float `(n, seq_len, num_conditions)`, a condition known at every step (hour, dose); None without.
         classes, features: names.
         image: height and width when a series is a picture, else ().
         order: how a picture was read (rows, columns, pixels).
@@ -36,6 +38,8 @@ class SeriesSet:
     observed: np.ndarray | None = None
     groups: np.ndarray | None = None
     split: np.ndarray | None = None
+    static: np.ndarray | None = None
+    conditions: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     image: tuple[int, ...] = ()
@@ -94,7 +98,7 @@ class SeriesSet:
         return self.x.reshape(len(self), height, width)
 
     def fingerprint(self) -> str:
-        """SHA-256 of all that a model can learn from: values, labels, split, names, scaling."""
+        """SHA-256 of all that a model can learn from: values, conditions, split, names, scaling."""
         digest = hashlib.sha256()
         for name in ("x", *_OPTIONAL):
             value = getattr(self, name)
@@ -109,7 +113,9 @@ class SeriesSet:
         n, seq_len, num_features = self.x.shape
         counts = {} if self.split is None else {p: int((self.split == i).sum()) for i, p in enumerate(PARTS)}
         labels = {} if self.y is None else {"classes": self.num_classes}
-        return {**self.info, "series": n, "steps": seq_len, "features": num_features, **labels, **counts}
+        further = {name: getattr(self, name) for name in ("static", "conditions")}
+        widths = {name: value.shape[-1] for name, value in further.items() if value is not None}
+        return {**self.info, "series": n, "steps": seq_len, "features": num_features, **labels, **widths, **counts}
 
     def save(self, path) -> Path:
         """Write as .npz (no pickles inside), by way of a temporary name."""
@@ -126,7 +132,7 @@ class SeriesSet:
 
 
 def read(path) -> SeriesSet:
-    """Read an .npz: one of ours, or any that holds `x` and perhaps y, lengths, observed, groups, split.
+    """Read an .npz: one of ours, or any that holds `x` and perhaps others of SeriesSet's arrays, by their names.
 
     A foreign file with pictures `x (n, height, width)` says so by `image=(height, width)`.
     """
@@ -226,6 +232,7 @@ def _check(s: SeriesSet):
         raise ValueError(f"image says {tuple(s.image)} pixels, but the series are {s.x.shape[1:]}.")
     if s.y is not None and (s.y.min() < 0 or s.y.max() >= len(s.classes)):
         raise ValueError(f"y must index the {len(s.classes)} classes, but runs from {s.y.min()} to {s.y.max()}.")
+    _check_further(s)
     bad = ~np.isfinite(s.x) & s.valid
     if bad.any():
         i, t, f = (int(k) for k in np.argwhere(bad)[0])
@@ -233,3 +240,25 @@ def _check(s: SeriesSet):
             f"x holds {int(bad.sum())} NaN or infinite values (the first in series {i}, step {t}, feature {f}), "
             "and no mask says that they are missing. Give `observed` (False there) beside x, or fill them."
         )
+
+
+def _check_further(s: SeriesSet):
+    """As `_check`, for static vectors and condition series; these are complete, up to the end of their series."""
+    n, seq_len, _ = s.x.shape
+    expected = {"static": ("(series, values)", (n,)), "conditions": ("(series, steps, values)", (n, seq_len))}
+    for name, (axes, shape) in expected.items():
+        value = getattr(s, name)
+        if value is None:
+            continue
+        if value.shape[:-1] != shape or not value.shape[-1]:
+            wanted = ", ".join(map(str, (*shape, "1 or more")))
+            raise ValueError(f"{name} must be {axes}, here ({wanted}), but its shape is {value.shape}.")
+        if value.dtype.kind not in "fiu":
+            raise ValueError(f"{name} must hold numbers, but its type is {value.dtype}; code it as numbers.")
+        needed = s.inside[:, :, :1] if name == "conditions" else True
+        bad = ~np.isfinite(value) & needed
+        if bad.any():
+            raise ValueError(
+                f"{name} holds {int(bad.sum())} NaN or infinite values (the first in series {np.argwhere(bad)[0][0]}); "
+                "a condition has to be known, so fill them, or leave such series out."
+            )

@@ -1,0 +1,90 @@
+"""Conditions beside the label: static vectors and condition series, from the file to the networks and back."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rcgan_nb import load, series
+
+
+@pytest.fixture
+def conditioned(small):
+    """The small set with 3 static values and 6 conditions per step; each row's values tell which row it is."""
+    row = np.arange(60.0)
+    static = np.stack([row, -2 * row, np.full(60, 7.0)], 1)
+    conditions = 100 * row[:, None, None] + 10 * np.arange(5)[:, None] + np.arange(6)
+    return dataclasses.replace(small, static=static, conditions=conditions)
+
+
+def test_sets_without_conditions_keep_their_fingerprint():
+    known = "c5d0d9b682bf9b5a7d148441f4876f8827b96bf8cf46fe5ef581110f464077af"  # before there were any
+    assert load("digits").fingerprint() == known
+
+
+def test_conditions_count_in_the_fingerprint(conditioned):
+    prints = [conditioned.fingerprint()]
+    for name in ("static", "conditions"):
+        moved = getattr(conditioned, name).copy()
+        moved[59, -1] += 1
+        prints.append(dataclasses.replace(conditioned, **{name: moved}).fingerprint())
+        prints.append(dataclasses.replace(conditioned, **{name: None}).fingerprint())
+    assert len(set(prints)) == 5
+
+
+def test_conditions_survive_saving(conditioned, tmp_path):
+    back = series.read(conditioned.save(tmp_path / "a.npz"))
+    assert (back.static == conditioned.static).all() and (back.conditions == conditioned.conditions).all()
+    assert back.fingerprint() == conditioned.fingerprint()
+
+
+def test_foreign_file_with_conditions(tmp_path):
+    arrays = {"static": np.array([[1, 2], [3, 4], [5, 6]]), "conditions": np.arange(12.0).reshape(3, 4, 1)}
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 4, 2)), **arrays)
+    back = series.read(tmp_path / "a.npz")
+    assert back.static.tolist() == [[1, 2], [3, 4], [5, 6]] and back.conditions[2, 1, 0] == 9
+
+
+def test_rows_stay_together(conditioned):
+    taken = conditioned.take([8, 3])
+    assert taken.static.tolist() == [[8, -16, 7], [3, -6, 7]]
+    assert taken.conditions[:, 2, 5].tolist() == [825, 325]
+    rows = np.flatnonzero(conditioned.split == 1)
+    assert conditioned.part("validation").static[:, 0].tolist() == rows.tolist()
+
+
+def test_summary_mentions_them(conditioned, small):
+    assert conditioned.summary() == small.summary() | {"static": 3, "conditions": 6}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"static": np.zeros(3)},
+            r"static must be \(series, values\), here \(3, 1 or more\), but its shape is \(3,\)",
+        ),
+        ({"static": np.zeros((4, 2))}, r"static must be .* but its shape is \(4, 2\)"),
+        ({"static": np.zeros((3, 0))}, r"static must be .* but its shape is \(3, 0\)"),
+        ({"static": np.array([["a"], ["b"], ["c"]])}, "static must hold numbers, but its type is <U1; code it"),
+        ({"static": np.array([[0], [np.nan], [np.inf]])}, r"static holds 2 NaN .*the first in series 1\).* fill them"),
+        (
+            {"conditions": np.zeros((3, 4, 6))},
+            r"conditions must be \(series, steps, values\), here \(3, 5, 1 or more\), but its shape is \(3, 4, 6\)",
+        ),
+        ({"conditions": np.zeros((3, 5))}, r"conditions must be .* but its shape is \(3, 5\)"),
+        ({"conditions": np.full((3, 5, 6), np.nan)}, r"conditions holds 90 NaN or infinite values"),
+    ],
+)
+def test_refuses(change, message):
+    with pytest.raises(ValueError, match=message):
+        series.SeriesSet(x=np.zeros((3, 5, 2)), **change)
+
+
+def test_conditions_may_end_with_their_series():
+    conditions = np.zeros((3, 5, 1))
+    conditions[0, 2:] = conditions[2, 4] = np.nan
+    values = {"x": np.zeros((3, 5, 2)), "conditions": conditions}
+    series.SeriesSet(**values, lengths=np.array([2, 5, 4]))
+    with pytest.raises(ValueError, match=r"conditions holds 1 NaN .* in series 2\)"):
+        series.SeriesSet(**values, lengths=np.array([2, 5, 5]))
