@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from rcgan_nb import load, series
+from rcgan_nb.config import PrepareConfig
+from rcgan_nb.data import as_series
+from rcgan_nb.data.preparation import downsample_image, downsample_time, prepare
 
 
 @pytest.fixture
@@ -88,3 +91,35 @@ def test_conditions_may_end_with_their_series():
     series.SeriesSet(**values, lengths=np.array([2, 5, 4]))
     with pytest.raises(ValueError, match=r"conditions holds 1 NaN .* in series 2\)"):
         series.SeriesSet(**values, lengths=np.array([2, 5, 5]))
+
+
+def test_fewer_steps_average_conditions_before_the_end():
+    conditions = np.array([[1.0, 3, 5, 7, 9], [2, 4, np.nan, np.nan, np.nan], [1, 1, 4, np.nan, np.nan]])[:, :, None]
+    s = series.SeriesSet(x=np.zeros((3, 5, 2)), conditions=conditions, lengths=np.array([5, 2, 3], np.int32))
+    fewer = downsample_time(s, 2)
+    assert fewer.conditions[:, :, 0].tolist() == [[2, 6, 9], [3, 0, 0], [1, 4, 0]]
+    assert fewer.lengths.tolist() == [3, 1, 2]
+
+
+def test_smaller_pictures_average_conditions_of_their_rows():
+    conditions = np.array([[1.0, 3, 5, 9], [2, 2, 0, 1]])[:, :, None]
+    s = series.SeriesSet(x=np.zeros((2, 4, 6)), conditions=conditions, static=np.ones((2, 1)), image=(4, 6))
+    smaller = downsample_image(s, 2)
+    assert smaller.conditions[:, :, 0].tolist() == [[2, 7], [2, 0.5]]
+    assert smaller.static.tolist() == [[1], [1]]
+
+
+def test_prepared_sets_keep_them(conditioned, tmp_path):
+    path = conditioned.save(tmp_path / "data.npz")
+    prepare(PrepareConfig(dataset=str(path), name="halved", downsample_time=2))
+    back = load("halved")
+    assert (back.static == conditioned.static).all()
+    assert back.conditions[4].tolist() == [[m + i for i in range(6)] for m in (405, 425, 440)]
+
+
+@pytest.mark.parametrize("order", ["columns", "pixels"])
+def test_other_readings_of_pictures_refuse_conditions(order):
+    s = series.SeriesSet(x=np.zeros((2, 4, 4)), static=np.ones((2, 1)), image=(4, 4))
+    assert as_series(s, order).static.tolist() == [[1], [1]]
+    with pytest.raises(ValueError, match=f"image_order '{order}' changes what a step is, but the set has conditions"):
+        as_series(dataclasses.replace(s, conditions=np.zeros((2, 4, 1))), order)

@@ -104,6 +104,10 @@ def as_series(pictures: SeriesSet, order: str) -> SeriesSet:
         return pictures
     if not pictures.image or pictures.scaling or pictures.order != "rows":
         raise ValueError(f"image_order {order!r} needs a set of pictures read by rows; leave it at 'rows'.")
+    if pictures.conditions is not None:
+        raise ValueError(
+            f"image_order {order!r} changes what a step is, but the set has conditions for each; use 'rows'."
+        )
     n, height, width = pictures.x.shape
     x = pictures.x.transpose(0, 2, 1) if order == "columns" else pictures.x.reshape(n, height * width, 1)
     return dataclasses.replace(pictures, x=x, order=order, features=())

@@ -48,25 +48,41 @@ def downsample_image(s: SeriesSet, factor: int) -> SeriesSet:
     if height % factor or width % factor:
         raise ValueError(f"downsample_image {factor} does not divide a picture of {height} x {width} pixels.")
     x = shrink(s.x, height // factor, width // factor)
-    return dataclasses.replace(s, x=x, image=x.shape[1:], features=tuple(f"column {i}" for i in range(x.shape[2])))
+    names = tuple(f"column {i}" for i in range(x.shape[2]))
+    return dataclasses.replace(s, x=x, conditions=_fewer_conditions(s, factor), image=x.shape[1:], features=names)
 
 
 def downsample_time(s: SeriesSet, factor: int) -> SeriesSet:
     """Every `factor` steps become one, the mean of what was observed; the last block may be shorter."""
     if factor == 1:
         return s
-    n, seq_len, features = s.x.shape
+    seq_len = s.x.shape[1]
     if factor > seq_len:
         raise ValueError(f"downsample_time {factor} is more than the {seq_len} steps there are.")
+    x, seen = _block_means(s.x, s.valid, factor)
+    observed = None if s.observed is None else seen
+    lengths = None if s.lengths is None else -(-s.lengths // factor)
+    new = {"x": x, "observed": observed, "lengths": lengths, "conditions": _fewer_conditions(s, factor)}
+    return dataclasses.replace(s, **new, image=(), order="rows")
+
+
+def _fewer_conditions(s: SeriesSet, factor: int):
+    """Conditions of every `factor` steps, their mean before the end of the series; None without conditions."""
+    if s.conditions is None:
+        return None
+    inside = np.broadcast_to(s.inside[:, :, :1], s.conditions.shape)
+    return _block_means(s.conditions, inside, factor)[0]
+
+
+def _block_means(x, valid, factor):
+    """Means of the valid values of every `factor` steps, `(n, blocks, features)`, and bool: was there any."""
+    n, seq_len, features = x.shape
     blocks = -(-seq_len // factor)
     pad = ((0, 0), (0, blocks * factor - seq_len), (0, 0))
     shape = (n, blocks, factor, features)
-    valid = np.pad(s.valid, pad).reshape(shape)
-    total = np.pad(np.where(s.valid, s.x, 0.0), pad).reshape(shape).sum(2)
-    x = (total / valid.sum(2).clip(1)).astype(np.float32)
-    observed = None if s.observed is None else valid.any(2)
-    lengths = None if s.lengths is None else -(-s.lengths // factor)
-    return dataclasses.replace(s, x=x, observed=observed, lengths=lengths, image=(), order="rows")
+    total = np.pad(np.where(valid, x, 0.0), pad).reshape(shape).sum(2)
+    counted = np.pad(valid, pad).reshape(shape).sum(2)
+    return (total / counted.clip(1)).astype(np.float32), counted > 0
 
 
 def compare_scalers(train: SeriesSet) -> dict[str, np.ndarray]:
