@@ -1,6 +1,7 @@
 """Conditions beside the label: static vectors and condition series, from the file to the networks and back."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from rcgan_nb import load, series
 from rcgan_nb.config import PrepareConfig
 from rcgan_nb.data import as_series
+from rcgan_nb.data.codec import Codec
 from rcgan_nb.data.preparation import downsample_image, downsample_time, prepare
 
 
@@ -123,3 +125,87 @@ def test_other_readings_of_pictures_refuse_conditions(order):
     assert as_series(s, order).static.tolist() == [[1], [1]]
     with pytest.raises(ValueError, match=f"image_order '{order}' changes what a step is, but the set has conditions"):
         as_series(dataclasses.replace(s, conditions=np.zeros((2, 4, 1))), order)
+
+
+def test_networks_see_what_by_hand_they_should():
+    static = np.array([[10.0, 5], [20, 5], [14, 5], [30, 6]])
+    conditions = np.array([[[0.0, 7], [8, 7]], [[2, 7], [4, 7]], [[6, 7], [1, 7]], [[-8, 9], [16, 7]]])
+    s = series.SeriesSet(
+        x=np.zeros((4, 2, 3)) + np.arange(3),
+        y=np.array([1, 0, 1, 0]),
+        static=static,
+        conditions=conditions,
+        classes=("a", "b"),
+        split=np.array([0, 0, 0, 1], np.int8),
+    )
+    seen = Codec.fit(s.part("train"), "minmax").conditions(s)
+    assert {name: value.dtype for name, value in seen.items()} == {
+        "label": np.int32,
+        "static": np.float32,
+        "condition": np.float32,
+    }
+    assert seen["label"].tolist() == [1, 0, 1, 0]
+    assert seen["static"] == pytest.approx(np.array([[-1, 0], [1, 0], [-0.2, 0], [3, 0]]))  # the last: not in training
+    assert seen["condition"][:, :, 0].tolist() == [[-1, 1], [-0.5, 0], [0.5, -0.75], [-3, 3]]
+    assert (seen["condition"][:, :, 1] == 0).all()  # constant in training
+
+
+def test_after_its_end_a_series_keeps_its_last_condition():
+    conditions = np.array([[0.0, 4, 100], [2, 1, 3], [1, np.nan, np.nan]])[:, :, None]
+    lengths = np.array([2, 3, 1], np.int32)
+    s = series.SeriesSet(x=np.random.default_rng(0).random((3, 3, 2)), conditions=conditions, lengths=lengths)
+    seen = Codec.fit(s, "minmax").conditions(s)
+    assert list(seen) == ["condition"]
+    assert seen["condition"][:, :, 0].tolist() == [[-1, 1, 1], [0, -0.5, 0.5], [-0.5, -0.5, -0.5]]
+
+
+def test_without_conditions_there_is_nothing_to_see(small):
+    assert Codec.fit(small, "minmax").conditions(series.without_labels(small)) == {}
+    assert list(Codec.fit(small, "minmax").conditions(small)) == ["label"]
+
+
+def test_codec_comes_back_from_json(conditioned):
+    door = Codec.fit(conditioned.part("train"), "minmax")
+    again = Codec.from_json(json.loads(json.dumps(door.to_json())), door.blank)
+    for name, value in door.conditions(conditioned).items():
+        assert (again.conditions(conditioned)[name] == value).all()
+
+
+def test_codec_of_an_older_run_loads(small):
+    door = Codec.fit(small, "minmax")
+    items = {name: value for name, value in door.to_json().items() if name not in ("static", "condition")}
+    again = Codec.from_json(items, door.blank)
+    assert list(again.conditions(small)) == ["label"]
+    assert (again.encode(small) == door.encode(small)).all()
+
+
+def test_decoded_series_have_no_conditions_of_others(conditioned):
+    door = Codec.fit(conditioned, "minmax")
+    back = door.decode(door.encode(conditioned), conditioned.y)
+    assert back.static is None and back.conditions is None
+    assert back.x == pytest.approx(conditioned.x, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"static": None}, r"static of each series must have shape \(3,\), .* but has None"),
+        ({"static": np.ones((60, 4))}, r"static of each series must have shape \(3,\), .* but has \(4,\)"),
+        ({"conditions": None}, r"conditions of each series must have shape \(5, 6\), .* but has None"),
+        (
+            {"conditions": np.ones((60, 4, 6)), "x": np.ones((60, 4, 2))},
+            r"conditions of each series must have shape \(5, 6\), .* but has \(4, 6\)",
+        ),
+    ],
+)
+def test_codec_refuses_other_conditions(conditioned, change, message):
+    door = Codec.fit(conditioned, "minmax")
+    with pytest.raises(ValueError, match=message):
+        door.conditions(dataclasses.replace(conditioned, **change))
+
+
+def test_codec_refuses_conditions_that_it_does_not_know(small, conditioned):
+    with pytest.raises(
+        ValueError, match=r"static of each series must have shape None, .* but has \(3,\) \(None: there"
+    ):
+        Codec.fit(small, "minmax").conditions(conditioned)

@@ -22,6 +22,8 @@ class Codec:
     observed: bool
     lengths: bool
     mean: np.ndarray  # of each feature in the training part, for values before the first observed one
+    static: np.ndarray | None  # (2, num_static), least and greatest of each in the training part
+    condition: np.ndarray | None  # (2, num_conditions), likewise
     blank: SeriesSet  # one series of the set, for its names and classes
 
     @classmethod
@@ -34,7 +36,10 @@ class Codec:
         everywhere = np.ones((*found.shape[:1], 1, found.shape[1]), bool)
         attributes = scaling.minmax(found[:, None], everywhere, (0, 1)) if found.shape[1] else None
         blank = dataclasses.replace(train.take([0]), x=np.zeros_like(train.x[:1]))
-        return cls(chain, attributes, train.observed is not None, train.lengths is not None, mean, blank)
+        static = None if train.static is None else _limits(train.static)
+        condition = None if train.conditions is None else _limits(train.conditions[train.inside[:, :, 0]])
+        gaps = train.observed is not None, train.lengths is not None
+        return cls(chain, attributes, *gaps, mean, static, condition, blank)
 
     @property
     def channels(self) -> int:
@@ -57,9 +62,8 @@ class Codec:
 
     def encode(self, s: SeriesSet) -> np.ndarray:
         x, attributes = scaling.forward(self.chain, filled(s, self.mean))
-        if self.lengths:  # after its end a series stays where it was; the length's channel says so
-            last = np.minimum(np.arange(x.shape[1]), s.lengths[:, None] - 1)
-            x = np.take_along_axis(x, last[:, :, None], axis=1)
+        if self.lengths:  # the length's channel says where the end is
+            x = held(x, s.lengths)
         parts = [x]
         if self.attributes:
             scaled, _ = self.attributes.forward(attributes[:, None])
@@ -69,6 +73,33 @@ class Codec:
         if self.lengths:
             parts.append(2.0 * s.inside[:, :, :1] - 1)
         return np.concatenate(parts, axis=2).astype(np.float32)
+
+    def conditions(self, s: SeriesSet) -> dict[str, np.ndarray]:
+        """What the networks take beside noise or series, as far as there is any, a row for each series of s.
+
+        Returns: "label" int32 `(n,)`; "static" float32 `(n, num_static)` and "condition" float32
+            `(n, seq_len, num_conditions)`, every value scaled into [-1, 1] by its range in the training part.
+        Raises: ValueError: s has other static vectors or condition series than the training part.
+        """
+        self._check_conditions(s)
+        found = {} if s.y is None else {"label": s.y.astype(np.int32)}
+        if self.static is not None:
+            found["static"] = _scaled(s.static, self.static)
+        if self.condition is not None:
+            found["condition"] = _scaled(held(s.conditions, s.lengths), self.condition)
+        return found
+
+    def _check_conditions(self, s):
+        steps = self.blank.x.shape[1]
+        known = (("static", self.static, ()), ("conditions", self.condition, (steps,)))
+        for name, limits, before in known:
+            expected = None if limits is None else (*before, limits.shape[1])
+            came = None if getattr(s, name) is None else getattr(s, name).shape[1:]
+            if came != expected:
+                raise ValueError(
+                    f"{name} of each series must have shape {expected}, as in the training part, but has {came} (None: "
+                    "there are none); give the same kinds of condition."
+                )
 
     def decode(self, array, y=None) -> SeriesSet:
         """Series in original units from what the generator made."""
@@ -86,8 +117,9 @@ class Codec:
         if self.lengths:
             inside = rest[:, :, 0] > 0
             lengths = np.where(inside.all(1), array.shape[1], inside.argmin(1)).clip(1).astype(np.int32)
+        others = dict.fromkeys(("groups", "split", "static", "conditions"))  # those of the blank series
         made = dataclasses.replace(
-            self.blank, x=x.astype(np.float32), y=y, lengths=lengths, observed=observed, groups=None, split=None
+            self.blank, x=x.astype(np.float32), y=y, lengths=lengths, observed=observed, **others
         )
         return dataclasses.replace(made, x=np.where(made.valid, made.x, 0.0).astype(np.float32))
 
@@ -98,17 +130,21 @@ class Codec:
             "observed": self.observed,
             "lengths": self.lengths,
             "mean": self.mean.tolist(),
+            "static": None if self.static is None else self.static.tolist(),
+            "condition": None if self.condition is None else self.condition.tolist(),
         }
 
     @classmethod
     def from_json(cls, items, blank) -> "Codec":
         attributes = scaling.from_json(items["attributes"])[0] if items["attributes"] else None
+        limits = [items.get(name) for name in ("static", "condition")]  # older runs do not know them
         return cls(
             scaling.from_json(items["chain"]),
             attributes,
             items["observed"],
             items["lengths"],
             np.array(items["mean"]),
+            *(None if values is None else np.array(values) for values in limits),
             blank,
         )
 
@@ -128,3 +164,23 @@ def filled(s: SeriesSet, mean) -> np.ndarray:
     last = np.maximum.accumulate(np.where(s.valid, np.arange(s.x.shape[1])[:, None], -1), axis=1)
     carried = np.take_along_axis(s.x, last.clip(0), axis=1)
     return np.where(s.inside, np.where(last >= 0, carried, mean), 0.0).astype(np.float64)
+
+
+def held(x, lengths) -> np.ndarray:
+    """x `(n, seq_len, features)`, which after the end of a series stays where it was; lengths may be None."""
+    if lengths is None:
+        return x
+    last = np.minimum(np.arange(x.shape[1]), lengths[:, None] - 1)
+    return np.take_along_axis(x, last[:, :, None], axis=1)
+
+
+def _limits(values) -> np.ndarray:
+    """Least and greatest of each column, `(2, columns)`."""
+    return np.stack([values.min(0), values.max(0)]).astype(np.float64)
+
+
+def _scaled(x, limits) -> np.ndarray:
+    """x with its last axis brought into [-1, 1]; what was constant says nothing and is 0."""
+    low, high = limits
+    half = (high - low) / 2
+    return np.where(half > 0, (x - (low + high) / 2) / np.where(half > 0, half, 1.0), 0.0).astype(np.float32)
