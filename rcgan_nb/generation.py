@@ -11,11 +11,11 @@ from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import GenerateConfig
 from rcgan_nb.data import load, tables
-from rcgan_nb.data.codec import Codec
+from rcgan_nb.data.codec import Codec, held
 from rcgan_nb.series import SeriesSet, without_labels
 
 
-def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> SeriesSet:
+def generate(run="latest", *, count=None, labels=None, like=None, seed=0, which="last") -> SeriesSet:
     """Draw synthetic series in original units.
 
     Args:
@@ -23,27 +23,24 @@ def generate(run="latest", *, count=None, labels=None, seed=0, which="last") -> 
         count: number of series, with the label mix of the training part; by default as many as there were, with
             exactly their labels.
         labels: instead of count, the classes to draw, names or indices, one per series.
+        like: instead of both, a SeriesSet whose labels, static vectors and conditions are used, one series for each.
         seed: equal seeds give equal series.
         which: 'last' or 'best' checkpoint.
-    Raises: FileNotFoundError: no such run, or no whole checkpoint; ValueError: a class that the run does not know.
+    Returns: series with the labels, static vectors and conditions that each was made for. Where `like` does not give
+        them, static vectors and conditions are those of training series with the label, together.
+    Raises: FileNotFoundError: no such run, or no whole checkpoint; ValueError: conditions that the run does not know,
+        or its data are not the same any more.
     """
-    from rcgan_nb.gan import RCGAN
-    from rcgan_nb.networks import Shape
-
     run = run if isinstance(run, archive.Run) else archive.find(run)
     facts = run.data
     codec = Codec.from_json(facts["codec"], _blank(facts))
-    y = _labels(facts, count, labels, seed)
-    gan = RCGAN(run.config, Shape(**codec.sizes(facts["shape"][0], facts["num_classes"])))
-    arrays, _ = checkpoint.read(run.checkpoint(which))
-    checkpoint.assign(gan.variables(), arrays)
-    made = codec.decode(
-        gan.generate(gan.noise(len(y), seed), {"label": y} if facts["num_classes"] else {}),
-        y if facts["num_classes"] else None,
-    )
-    return replace(
-        made, info={**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
-    )
+    wanted = _wanted(run, codec.blank, count, labels, seed) if like is None else _alike(facts, like, count, labels)
+    conditions = codec.conditions(wanted)
+    gan = _networks(run, codec, which)
+    made = codec.decode(gan.generate(gan.noise(len(wanted), seed), conditions), wanted.y)
+    per_step = None if wanted.conditions is None else held(wanted.conditions, wanted.lengths)  # as the networks saw it
+    info = {**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
+    return replace(made, static=wanted.static, conditions=per_step, info=info)
 
 
 def training_data(run) -> SeriesSet:
@@ -102,6 +99,62 @@ def _blank(facts) -> SeriesSet:
         image=tuple(facts["image"]),
         order=facts["order"],
     )
+
+
+def _networks(run, codec, which):
+    """The trained networks, with the weights of a checkpoint."""
+    from rcgan_nb.gan import RCGAN
+    from rcgan_nb.networks import Shape
+
+    gan = RCGAN(run.config, Shape(**codec.sizes(run.data["num_classes"])))
+    arrays, _ = checkpoint.read(run.checkpoint(which))
+    checkpoint.assign(gan.variables(), arrays)
+    return gan
+
+
+def _alike(facts, like, count, labels) -> SeriesSet:
+    """`like` with the run's own label indices; its static vectors and conditions are checked by the codec."""
+    if count is not None or labels is not None:
+        raise ValueError("like says which series to draw; give it without count and labels.")
+    if not any(facts.get(name) for name in ("num_classes", "num_static", "num_conditions")):
+        raise ValueError("this run was trained without labels, static vectors and conditions; ask for a count instead.")
+    if (like.y is None) != (not facts["num_classes"]):
+        came, known = ("without", "with") if like.y is None else ("with", "without")
+        raise ValueError(
+            f"like comes {came} labels, but this run was trained {known}; give the same kinds of condition."
+        )
+    if like.y is None:
+        return like
+    y = _labels(facts, None, [like.classes[label] for label in like.y], 0)
+    return replace(like, y=y, classes=tuple(facts["classes"]))
+
+
+def _wanted(run, blank, count, labels, seed) -> SeriesSet:
+    """A series for each to draw, with its label and, from the training part, its static vector and conditions."""
+    facts = run.data
+    y = _labels(facts, count, labels, seed)
+    if facts.get("num_static", 0) or facts.get("num_conditions", 0):
+        train = training_data(run).part("train")
+        return train.take(_rows(train, y, seed))
+    x = np.broadcast_to(blank.x, (len(y), *blank.x.shape[1:]))
+    return replace(blank, x=x, y=y if facts["num_classes"] else None)
+
+
+def _rows(train, y, seed) -> np.ndarray:
+    """A random training series for each label; none comes again before all others of its label have come."""
+    random = np.random.default_rng([seed, 12])
+    of_train = np.zeros(len(train), np.int32) if train.y is None else train.y
+    rows = np.empty(len(y), np.int64)
+    for label in np.unique(y):
+        places, known = np.flatnonzero(y == label), np.flatnonzero(of_train == label)
+        if not len(known):
+            raise ValueError(
+                f"no training series has the label {train.classes[label]!r}, so there are no conditions to draw; "
+                "give them by `like`."
+            )
+        rounds = [random.permutation(known) for _ in range(-(-len(places) // len(known)))]
+        rows[places] = np.concatenate(rounds)[: len(places)]
+    return rows
 
 
 def _labels(facts, count, labels, seed) -> np.ndarray:

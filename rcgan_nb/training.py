@@ -103,7 +103,7 @@ class Loop:
         self.limits = plots.frame(data.part("train"))
         self.codec = Codec.fit(data.part("train"), config.scaler)
         self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
-        self.gan = RCGAN(config, Shape(**self.codec.sizes(data.x.shape[1], data.num_classes)))
+        self.gan = RCGAN(config, Shape(**self.codec.sizes(data.num_classes)))
         self.step, self.metrics, self.seconds_before = 0, {}, 0.0
         lineage = {}
         if run or parent:
@@ -211,6 +211,8 @@ def _facts(data, codec) -> dict:
         "shape": list(data.x.shape[1:]),
         "classes": list(data.classes),
         "num_classes": data.num_classes,
+        "num_static": 0 if data.static is None else data.static.shape[1],
+        "num_conditions": 0 if data.conditions is None else data.conditions.shape[2],
         "label_counts": [] if y is None else np.bincount(y, minlength=len(data.classes)).tolist(),
         "features": list(data.features),
         "image": list(data.image),

@@ -6,11 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from rcgan_nb import load, series
+from rcgan_nb import generate, generation, load, series, train
+from rcgan_nb.archive.run import Run
 from rcgan_nb.config import PrepareConfig
 from rcgan_nb.data import as_series
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.data.preparation import downsample_image, downsample_time, prepare
+from rcgan_nb.evaluation import baselines
+
+TINY = {"steps": 2, "hidden_units": 8, "batch_size": 4, "r1_weight": 0, "r2_weight": 0}
 
 
 @pytest.fixture
@@ -209,3 +213,153 @@ def test_codec_refuses_conditions_that_it_does_not_know(small, conditioned):
         ValueError, match=r"static of each series must have shape None, .* but has \(3,\) \(None: there"
     ):
         Codec.fit(small, "minmax").conditions(conditioned)
+
+
+@pytest.fixture(scope="module")
+def runs_with(tmp_path_factory):
+    """A function that trains a short run on a set, once for each name."""
+    folder, made = tmp_path_factory.mktemp("conditioned"), {}
+
+    def run_with(s, name):
+        if name not in made:
+            path = s.save(folder / f"{name}.npz")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("RCGAN_RUNS", str(folder / "runs"))
+                made[name] = train(dataset=str(path), run_name=name, **TINY)
+        return made[name]
+
+    return run_with
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """What the networks are called with, noise and conditions, newest last."""
+    from rcgan_nb.gan import RCGAN
+
+    seen, generate_as_ever = [], RCGAN.generate
+
+    def noted(gan, noise, conditions):
+        seen.append((noise, conditions))
+        return generate_as_ever(gan, noise, conditions)
+
+    monkeypatch.setattr(RCGAN, "generate", noted)
+    return seen
+
+
+def together(s):
+    """Each series' label, static vector and conditions as one row of text, to compare sets of them."""
+    return [f"{y} {a.tolist()} {c.tolist()}" for y, a, c in zip(s.y, s.static, s.conditions, strict=True)]
+
+
+def test_drawn_conditions_are_those_of_training_series(runs_with, conditioned, given):
+    run = runs_with(conditioned, "all")
+    training = conditioned.part("train")
+    made = generate(run, seed=3)
+    assert sorted(together(made)) == sorted(together(training))  # as many as there were: each once
+    assert made.y.tolist() == sorted(training.y)
+    noise, conditions = given[-1]
+    assert len(noise) == 44 and list(conditions) == ["label", "static", "condition"]
+    expected = Codec.fit(training, "minmax").conditions(made)
+    assert all((conditions[name] == expected[name]).all() for name in expected)
+    assert together(generate(run, seed=3)) == together(made) != together(generate(run, seed=4))
+
+
+def test_count_and_labels_draw_rows_of_the_label(runs_with, conditioned):
+    run = runs_with(conditioned, "all")
+    training = together(conditioned.part("train"))
+    few, many = generate(run, count=7), generate(run, count=100)
+    assert len(set(together(few))) == 7 and set(together(few)) <= set(training)
+    counts = [together(many).count(row) for row in training]
+    assert sum(counts) == 100 and set(counts) == {2, 3}
+    chosen = generate(run, labels=["c", "a"] * 12)
+    assert chosen.y.tolist() == [2, 0] * 12
+    assert len(set(together(chosen))) == 22 and set(together(chosen)) <= set(training)  # 11 of each there are
+
+
+def test_like_is_followed_one_to_one(runs_with, conditioned, given):
+    run = runs_with(conditioned, "all")
+    like = conditioned.part("test").take([5, 2, 0])
+    made = generate(run, like=like)
+    assert together(made) == together(like) and made.x.shape == (3, 5, 2) and made.split is None
+    expected = Codec.fit(conditioned.part("train"), "minmax").conditions(like)
+    assert all((given[-1][1][name] == expected[name]).all() for name in expected)
+
+
+def test_like_may_know_other_classes_by_the_same_names(runs_with, conditioned, given):
+    like = dataclasses.replace(conditioned.take([0, 1, 2]), y=np.array([1, 0, 1]), classes=("b", "d"))
+    made = generate(runs_with(conditioned, "all"), like=like)
+    assert made.y.tolist() == given[-1][1]["label"].tolist() == [3, 1, 3]
+    assert made.classes == tuple("abcd")
+
+
+def test_runs_without_labels_draw_any_row(runs_with, conditioned, given):
+    s = dataclasses.replace(conditioned, y=None, classes=(), conditions=None)
+    made = generate(runs_with(s, "static"), count=9, seed=1)
+    assert made.y is None and made.conditions is None and list(given[-1][1]) == ["static"]
+    rows = made.static[:, 0].astype(int)
+    assert len(set(rows)) == 9 and (s.split[rows] == 0).all()
+    assert (made.static == s.static[rows]).all()
+
+
+def test_short_series_hold_conditions_and_a_label_without_series_has_none(runs_with, conditioned):
+    lengths = np.arange(60, dtype=np.int32) % 5 + 1
+    conditions = np.where(np.arange(5)[:, None] < lengths[:, None, None], conditioned.conditions, np.nan)
+    changed = {"static": None, "conditions": conditions, "lengths": lengths, "classes": tuple("abcde")}
+    run = runs_with(dataclasses.replace(conditioned, **changed), "short")
+    made = generate(run, count=44)
+    rows = (made.conditions[:, 0, 0] // 100).astype(int)
+    steps = np.minimum(np.arange(5), lengths[rows, None] - 1)
+    assert (made.conditions[:, :, 0] == 100 * rows[:, None] + 10 * steps).all()
+    with pytest.raises(ValueError, match="no training series has the label 'e', .* give them by `like`"):
+        generate(run, labels=["a", "e"])
+
+
+def test_labels_alone_load_no_data(runs_with, small, given, monkeypatch):
+    run = runs_with(small, "labels")
+    monkeypatch.setattr(generation, "load", None)
+    made = generate(run, count=6)
+    assert made.static is None and made.conditions is None
+    assert list(given[-1][1]) == ["label"] and given[-1][1]["label"].tolist() == made.y.tolist()
+    like = generate(run, like=small.take([3, 0, 2]))
+    assert like.y.tolist() == [3, 0, 2]
+    assert (like.x == generate(run, labels=[3, 0, 2]).x).all()
+
+
+def test_generate_refuses(runs_with, conditioned, small, monkeypatch):
+    run = runs_with(conditioned, "all")
+    with pytest.raises(ValueError, match="give it without count and labels"):
+        generate(run, like=conditioned, count=3)
+    with pytest.raises(ValueError, match="give it without count and labels"):
+        generate(run, like=conditioned, labels=["a"])
+    with pytest.raises(ValueError, match="like comes without labels, but this run was trained with; give the same"):
+        generate(run, like=series.without_labels(conditioned))
+    with pytest.raises(ValueError, match="label 'z' is not known to this run; known: a, b, c, d"):
+        generate(run, like=dataclasses.replace(conditioned, classes=tuple("abcz")))
+    with pytest.raises(ValueError, match=r"static of each series must have shape \(3,\)"):
+        generate(run, like=small)
+    unlabelled = dataclasses.replace(conditioned, y=None, classes=(), conditions=None)
+    with pytest.raises(ValueError, match="like comes with labels, but this run was trained without"):
+        generate(runs_with(unlabelled, "static"), like=conditioned)
+    none = run.data | {"num_classes": 0, "num_static": 0, "num_conditions": 0}
+    monkeypatch.setattr(Run, "data", property(lambda self: none))
+    with pytest.raises(ValueError, match="trained without labels, static vectors and conditions; ask for a count"):
+        generate(run, like=small)
+
+
+def test_changed_conditions_are_noticed(runs_with, conditioned, tmp_path):
+    run = runs_with(conditioned, "all")
+    before = conditioned.static.copy()
+    before[7, 1] += 1
+    path = run.config.dataset
+    dataclasses.replace(conditioned, static=before).save(path)
+    try:
+        with pytest.raises(ValueError, match="is not what run all was trained on"):
+            generate(run, count=3)
+    finally:
+        conditioned.save(path)
+
+
+def test_baselines_keep_conditions_of_the_series_in_their_place(conditioned):
+    training = conditioned.part("train")
+    for made in (baselines.gaussian(training), baselines.jitter(training)):
+        assert together(made) == together(training)

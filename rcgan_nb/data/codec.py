@@ -47,18 +47,17 @@ class Codec:
         per_series = features if self.attributes else 0
         return features + per_series + (features if self.observed else 0) + bool(self.lengths)
 
-    def sizes(self, seq_len, num_classes) -> dict:
+    def sizes(self, num_classes) -> dict:
         """What networks have to know of the arrays (see `networks.Shape`)."""
         return {
-            "seq_len": seq_len,
+            "seq_len": self.blank.x.shape[1],
             "num_features": self.channels,
             "num_classes": num_classes,
+            "num_static": 0 if self.static is None else self.static.shape[1],
+            "num_conditions": 0 if self.condition is None else self.condition.shape[1],
             "observed": self.blank.x.shape[2] if self.observed else 0,
             "lengths": self.lengths,
         }
-
-    def conditions(self, s: SeriesSet) -> dict:
-        return {} if s.y is None else {"label": s.y.astype(np.int32)}
 
     def encode(self, s: SeriesSet) -> np.ndarray:
         x, attributes = scaling.forward(self.chain, filled(s, self.mean))

@@ -138,7 +138,10 @@ def _padded(pieces, per_series, features, path) -> SeriesSet:
 
 
 def to_frame(s: SeriesSet):
-    """The long table of a set: series, time, features (empty where not observed), label and group if it has them."""
+    """The long table of a set: series, time, features (empty where not observed), label and group if it has them.
+
+    Static vectors and conditions are left out: an .npz keeps them.
+    """
     import pandas as pd
 
     inside = s.inside[:, :, 0]
