@@ -76,6 +76,7 @@ class RCGAN:
             change over that of the weights (g_update).
         """
         penalised = bool(step % self.config.penalty_every == 0)  # not a tensor: two graphs, not one with both
+        x, conditions, step = tf.nest.map_structure(tf.convert_to_tensor, (x, conditions, step))
         return self._train_step(x, conditions, step, penalised)
 
     @tf.function

@@ -15,6 +15,14 @@ PLAIN = {"loss": "logistic", "r1_weight": 0.0, "r2_weight": 0.0, "instance_noise
 TINY = {"hidden_units": 6, "latent_dim": 3, "batch_size": 4}
 
 
+@pytest.fixture(autouse=True)
+def eagerly():
+    """Tracing a training step takes longer than a few tiny steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def tiny(**settings):
     return RCGAN(train_config(**(TINY | PLAIN | settings)), Shape(5, 2, 3))
 
@@ -54,10 +62,10 @@ def test_penalties_weigh_as_said():
     """Half of r1_weight times R1, the whole of gradient_penalty: the step's gradient is that of the sum."""
     norms = {}
     for weight in (0.0, 1.0, 2.0):
-        gan, metrics = stepped(d_optimizer="sgd", learning_rate=1e-3, g_factor=0.0, r1_weight=weight)
+        gan, _ = stepped(d_optimizer="sgd", learning_rate=1.0, g_factor=0.0, r1_weight=weight)
         norms[weight] = np.concatenate([w.ravel() for w in gan.discriminator.get_weights()])
-    assert norms[2.0] - norms[0.0] == pytest.approx(2 * (norms[1.0] - norms[0.0]), rel=2e-2, abs=2e-8)
-    assert np.abs(norms[1.0] - norms[0.0]).max() > 1e-7
+    assert norms[2.0] - norms[0.0] == pytest.approx(2 * (norms[1.0] - norms[0.0]), rel=1e-2, abs=1e-6)
+    assert np.abs(norms[1.0] - norms[0.0]).max() > 1e-4
 
 
 def test_gradient_penalty_is_applied_every_k_steps_and_rescaled():
@@ -207,7 +215,8 @@ def test_pyramid_by_hand():
 
 def test_multi_scale_is_seen_by_the_discriminator():
     gan, metrics = stepped(multi_scale=1)
-    assert gan.discriminator.inputs[0].shape[-1] == 4 and metrics["g_grad/series_1"] > 0
+    seen = {given.name: given.shape for given in gan.discriminator.inputs}["series"]
+    assert seen[-1] == 4 and metrics["g_grad/series_1"] > 0
     assert gan.generate(gan.noise(3, 0), {"label": np.zeros(3, np.int32)}).shape == (3, 5, 2)
 
 
@@ -229,7 +238,7 @@ def test_balance_helps_who_falls_behind(kind):
             balance.turn(metrics, optimizer)
         assert (float(balance.factor) > 1.001) == more and (float(balance.factor) < 0.999) != more
         assert float(optimizer.learning_rate) == pytest.approx(0.002 * float(balance.factor))
-        for _ in range(2000):
+        for _ in range(600):
             balance.turn(metrics, optimizer)
         assert float(balance.factor) == pytest.approx(10 if more else 0.1)  # and never further
 
@@ -243,8 +252,10 @@ def test_balance_by_hand():
 
 
 def test_shards_change_nothing_but_rounding():
-    whole, cut = (stepped(shards=n, r1_weight=1.0, instance_noise=0.1)[0] for n in (1, 2))
-    assert weights(cut) == pytest.approx(weights(whole), abs=1e-5)
+    plain = {"d_optimizer": "sgd", "learning_rate": 0.5, "g_factor": 0.0, "r1_weight": 1.0, "instance_noise": 0.1}
+    (whole, one), (cut, two) = (stepped(shards=n, **plain) for n in (1, 2))
+    assert weights(cut) == pytest.approx(weights(whole), abs=1e-6)
+    assert two["g_loss"] == pytest.approx(one["g_loss"]) and two["g_grad"] == pytest.approx(one["g_grad"], rel=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["logistic", "relativistic"])
@@ -265,8 +276,8 @@ def test_shared_pass_gives_both_players_their_own_gradient(loss, r2_weight):
 
 
 def test_auxiliary_classifier_learns_the_classes():
-    gan = tiny(d_condition="classifier", learning_rate=0.01, g_factor=0.0)
-    losses = [float(gan.train_step(*batch(), np.int32(s))["d_classes"]) for s in range(1, 60)]
+    gan = tiny(d_condition="classifier", learning_rate=0.03, g_factor=0.0)
+    losses = [float(gan.train_step(*batch(), np.int32(s))["d_classes"]) for s in range(1, 20)]
     assert losses[-1] < losses[0] - 0.3
 
 

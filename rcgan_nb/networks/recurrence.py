@@ -26,12 +26,12 @@ class MinGRU(layers.Layer):
     def build(self, shape):
         self.both.build(shape)
 
-    def call(self, sequence, initial_state=None, mask=None):  # Bidirectional hands over a state, always None
+    def call(self, sequences, initial_state=None, mask=None):  # Bidirectional hands over a state, always None
         """float `(batch, seq_len, features)` to `(batch, seq_len, units)`; masked steps keep the state."""
         if self.go_backwards:
-            sequence = ops.flip(sequence, axis=1)
+            sequences = ops.flip(sequences, axis=1)
             mask = None if mask is None else ops.flip(mask, axis=1)
-        gate, candidate = ops.split(self.both(sequence), 2, axis=-1)
+        gate, candidate = ops.split(self.both(sequences), 2, axis=-1)
         gate = ops.sigmoid(gate)
         if mask is not None:
             gate = gate * ops.cast(mask, gate.dtype)[:, :, None]
