@@ -46,25 +46,36 @@ def pictures(s):
 
 
 def sheet(s, *, title="", per_class=8, limits=None):
-    """A row of series per class; series with one feature as curves, others as 2-D pictures on one colour scale."""
+    """A row of series per class; series with one feature as curves, others as 2-D pictures on one colour scale.
+
+    A row is one panel, not one per series: many panels take seconds to draw, and training draws sheets as it goes.
+    """
     rows = _rows(s, per_class)
     width = max(len(indices) for _, indices in rows)
-    figure, axes = plt.subplots(len(rows), width, figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4), squeeze=False)
+    figure, axes = plt.subplots(len(rows), 1, figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4), squeeze=False)
     low, high = limits or frame(s)
-    shown = None if _curves(s) else pictures(s)
-    for (name, indices), line in zip(rows, axes, strict=True):
-        for axis in line:
-            axis.set_axis_off()
-        for axis, i in zip(line, indices, strict=False):
-            if shown is None:
-                axis.plot(np.where(s.valid[i], s.x[i], np.nan)[:, 0], lw=1)
-                axis.set_ylim(low, high)
-            else:
-                axis.imshow(shown[i], vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
-        line[0].set_title(name, fontsize="small", loc="left", pad=2)
+    # A curve is laid in the row as if it were a picture one pixel high.
+    values = np.where(s.valid, s.x, np.nan).transpose(0, 2, 1) if _curves(s) else pictures(s)
+    for (name, indices), axis in zip(rows, axes[:, 0], strict=True):
+        row = _in_a_row(values[list(indices)], width)
+        if _curves(s):
+            axis.plot(row[0], lw=1)
+            axis.set(xlim=(0, row.shape[1]), ylim=(low, high))
+        else:
+            axis.imshow(row, vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
+        axis.set_axis_off()
+        axis.set_title(name, fontsize="small", loc="left", pad=2)
     figure.suptitle(title)
     figure.tight_layout(pad=0.3)
     return _done(figure)
+
+
+def _in_a_row(values, count):
+    """Pictures `(n, height, width)` beside each other with gaps, as one `(height, count * (width + gap))`; NaN between."""
+    n, height, width = values.shape
+    row = np.full((height, count, width + -(-width // 10)), np.nan)
+    row[:, :n, :width] = values.transpose(1, 0, 2)
+    return row.reshape(height, -1)
 
 
 def _curves(s) -> bool:
