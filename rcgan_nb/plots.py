@@ -3,6 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm
 
 seaborn.set_theme(style="ticks", context="notebook", palette="colorblind")
 GREY = {"cmap": "gray", "interpolation": "nearest"}
@@ -48,30 +50,33 @@ def pictures(s):
 def sheet(s, *, title="", per_class=8, limits=None):
     """A row of series per class; series with one feature as curves, others as 2-D pictures on one colour scale.
 
-    A row is one panel, not one per series: many panels take seconds to draw, and training draws sheets as it goes.
+    All lie in one panel: a panel for each takes seconds to draw, and training draws sheets as it goes.
     """
     rows = _rows(s, per_class)
     width = max(len(indices) for _, indices in rows)
-    figure, axes = plt.subplots(len(rows), 1, figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4), squeeze=False)
+    figure, axis = plt.subplots(figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4))
     low, high = limits or frame(s)
-    # A curve is laid in the row as if it were a picture one pixel high.
+    # A curve is laid in its row as if it were a picture one pixel high.
     values = np.where(s.valid, s.x, np.nan).transpose(0, 2, 1) if _curves(s) else pictures(s)
-    for (name, indices), axis in zip(rows, axes[:, 0], strict=True):
-        row = _in_a_row(values[list(indices)], width)
-        if _curves(s):
-            axis.plot(row[0], lw=1)
-            axis.set(xlim=(0, row.shape[1]), ylim=(low, high))
-        else:
-            axis.imshow(row, vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
-        axis.set_axis_off()
-        axis.set_title(name, fontsize="small", loc="left", pad=2)
-    figure.suptitle(title)
-    figure.tight_layout(pad=0.3)
+    laid = np.stack([_in_a_row(values[list(indices)], width) for _, indices in rows])
+    if _curves(s):
+        tops = -1.3 * (high - low) * np.arange(len(rows))
+        axis.plot((laid[:, 0] - high + tops[:, None]).T, lw=1, color="C0")
+    else:
+        gap = -(-laid.shape[1] // 4)
+        laid = np.pad(laid, ((0, 0), (gap, 0), (0, 0)), constant_values=np.nan)  # above each row, for its name
+        tops = laid.shape[1] * np.arange(len(rows)) + gap - 0.7
+        stacked = laid.reshape(-1, laid.shape[2])
+        axis.imshow(stacked, vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
+    for (name, _), top in zip(rows, tops, strict=True):
+        axis.text(0, top, name, fontsize="small", va="bottom")
+    axis.set_axis_off()
+    axis.set_title(title)
     return _done(figure)
 
 
 def _in_a_row(values, count):
-    """Pictures `(n, height, width)` beside each other with gaps, as one `(height, count * (width + gap))`; NaN between."""
+    """Pictures `(n, height, width)` beside each other as one `(height, count * (width + gap))`; NaN between."""
     n, height, width = values.shape
     row = np.full((height, count, width + -(-width // 10)), np.nan)
     row[:, :n, :width] = values.transpose(1, 0, 2)
@@ -138,23 +143,37 @@ def curves(*sets, names=(), count=20, max_features=6):
 
 
 def losses(metrics):
-    """Losses of both players over generator updates, and the penalty below.
+    """Losses of both players over generator updates, coloured by their gradient norms, and the penalty below.
 
     Args:
-        metrics: columns of metrics.csv.
+        metrics: columns of metrics.csv; without d_grad and g_grad (older runs) the curves have one colour.
     """
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5), sharex=True, height_ratios=(2, 1))
-    for name, label in (("d_loss", "discriminator"), ("g_loss", "generator")):
-        top.plot(metrics["step"], metrics[name], lw=1, label=label)
-    top.set_ylabel("loss (nats)")
-    top.legend(fontsize="small", frameon=False)
+    size = {"figsize": (8, 7), "height_ratios": (3, 3, 2), "layout": "constrained"}
+    figure, axes = plt.subplots(3, 1, sharex=True, **size)
+    for axis, player, name in zip(axes, ("d", "g"), ("discriminator", "generator"), strict=False):
+        _loss(axis, metrics["step"], metrics[f"{player}_loss"], metrics.get(f"{player}_grad"))
+        axis.set_ylabel(f"{name}'s\nloss (nats)")
     for name, label in (("r1", "at real series"), ("r2", "at fake series")):
-        bottom.plot(metrics["step"], metrics[name], lw=1, label=label)
-    bottom.legend(fontsize="small", frameon=False)
-    bottom.set(xlabel="step (generator updates)", ylabel="squared\ngradient norm")
+        axes[2].plot(metrics["step"], metrics[name], lw=1, label=label)
+    axes[2].legend(fontsize="small", frameon=False)
+    axes[2].set(xlabel="step (generator updates)", ylabel="penalty: squared\ngradient norm")
     seaborn.despine(figure)
-    figure.tight_layout()
     return _done(figure)
+
+
+def _loss(axis, steps, values, norms):
+    """A loss as a curve whose colour is the norm of its gradient on a logarithmic scale, where it is known."""
+    if norms is None:
+        axis.plot(steps, values, lw=1)
+        return
+    points = np.column_stack([steps, values])
+    norms = np.clip(norms, 1e-12, None)  # 0 has no logarithm
+    dots = axis.scatter(steps, values, c=norms, norm=LogNorm(), cmap="viridis", s=6)
+    # A piece of curve takes the colour of the step at its end.
+    pieces = np.stack([points[:-1], points[1:]], 1)
+    axis.add_collection(LineCollection(pieces, array=norms[1:], norm=dots.norm, cmap="viridis", lw=2))
+    axis.autoscale_view()
+    axis.figure.colorbar(dots, ax=axis, label="gradient norm")
 
 
 def confusions(matrices, classes):
