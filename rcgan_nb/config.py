@@ -166,6 +166,12 @@ class TrainConfig(DataConfig):
     sample_every: int = setting(200, "steps between sheets of fixed-noise samples", low=1)
     checkpoint_every: int = setting(300, "steps between checkpoints", low=1)
 
+    watch_every: int = setting(300, "steps between comparisons with the validation part, rows of watch.csv", low=1)
+    stop_on: str = setting("", "what ends a run early; empty is off", choices=("", "mmd2", "gradient", "loss_ratio"))
+    stop_patience: int = setting(1000, "steps without a lower mmd2, or out of bounds, after which it ends", low=1)
+    stop_limit: float = setting(100.0, "bound of gradient norms, and of the loss ratio either way", low=1.0)
+    tensorboard: bool = setting(False, "write the run's folder tensorboard/, too")
+
     def __post_init__(self):
         super().__post_init__()
         for senseless, remedy in _senseless(self):

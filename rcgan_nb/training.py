@@ -1,9 +1,11 @@
 """The training loop."""
 
+import contextlib
 import dataclasses
+import errno
+import importlib.util
 import signal
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,9 @@ from rcgan_nb.data.batches import batches
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.series import without_labels
 
-MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every")  # when a run goes on
+# When a run goes on: what decides only how long it goes and what is seen of it, never a weight.
+MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every", "watch_every", "tensorboard")
+MAY_CHANGE += ("stop_on", "stop_patience", "stop_limit")
 FEWEST = 6  # series in validation and test part: coverage looks at the five nearest others
 
 
@@ -40,29 +44,59 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     _check(config, data)
     loop = Loop(config, data)
     try:
-        checkpoints = monitors.Checkpoints(loop)
-        watchers = [monitors.Metrics(), monitors.Progress(), monitors.Samples(loop), checkpoints]
-        with Stop() as stop:
-            for step in range(loop.step + 1, config.steps + 1):
-                loop.advance(step)
-                for watch in watchers:
-                    watch(loop)
-                if stop.asked and step < config.steps:
-                    checkpoints.keep(loop)
-                    raise KeyboardInterrupt(
-                        f"stopped after step {step}; the checkpoint is kept in {loop.run.path}. "
-                        f"Go on with resume={loop.run.name!r}."
-                    )
-        _draw(loop.run)
+        with _full_disk_explained(loop):
+            _run(loop)
+            _draw(loop.run)
     except KeyboardInterrupt as error:
         print(f"\n{error or 'stopped at once; the last checkpoint written stays'}", flush=True)
-        loop.run.beat("interrupted", loop.step)
+        loop.run.beat("interrupted", loop.step, **loop.clock.figures())
         raise
     except BaseException as error:
-        loop.run.beat("failed", loop.step, error=repr(error))
+        loop.run.beat("failed", loop.step, error=repr(error), **loop.clock.figures())
         raise
-    loop.run.beat("finished", loop.step)
+    loop.run.beat("finished", loop.step, reason=loop.ended, **loop.clock.figures())
     return loop.run
+
+
+def _run(loop):
+    """Every step, then all that watches it, until the steps are done, or something ends it before."""
+    similarity = monitors.Similarity(loop)
+    checkpoints = monitors.Checkpoints(loop, similarity)
+    # In this order: those that write at the run's end are told of it first; a checkpoint comes after all it stands for.
+    watchers = [monitors.EarlyStop(loop, similarity), monitors.Metrics(), similarity, monitors.Samples(loop)]
+    watchers += [monitors.TensorBoard(loop)] if loop.config.tensorboard else []
+    watchers += [checkpoints, monitors.Progress()]
+    with Stop() as stop:
+        while not loop.last:
+            loop.advance(loop.step + 1)
+            for watch in watchers:
+                with loop.clock.watch():
+                    watch(loop)
+            if stop.asked and not loop.last:
+                checkpoints.keep(loop)
+                raise KeyboardInterrupt(
+                    f"stopped after step {loop.step}; the checkpoint is kept in {loop.run.path}. "
+                    f"Go on with resume={loop.run.name!r}."
+                )
+    if loop.ended:
+        print(f"stopped early at step {loop.step}: {loop.ended}", flush=True)
+
+
+@contextlib.contextmanager
+def _full_disk_explained(loop):
+    """Say in words that there is no room left; what was half written goes, so that there is a little again."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        for partial in loop.run.path.rglob("*.partial"):
+            partial.unlink()
+        raise OSError(
+            error.errno,
+            f"step {loop.step}: there is no room left for {loop.run.path} ({error}); the last checkpoint stays. "
+            f"Make room, then go on with resume={loop.run.name!r}.",
+        ) from error
 
 
 class Stop:
@@ -95,16 +129,17 @@ class Loop:
         from rcgan_nb.gan import RCGAN
         from rcgan_nb.networks import Shape
 
-        self.config = config
+        self.clock = monitors.Clock()
+        self.config, self.ended = config, ""
         fingerprint = data.fingerprint()
         run = _going_on(config, fingerprint) if config.resume else None
         parent = archive.find(config.start_from) if config.start_from and not run else None
         data = data if config.model == "rcgan" else without_labels(data)
-        self.limits = plots.frame(data.part("train"))
+        self.classes, self.limits = data.classes, plots.frame(data.part("train"))
         self.codec = Codec.fit(data.part("train"), config.scaler)
         self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
         self.gan = RCGAN(config, Shape(**self.codec.sizes(data.num_classes)))
-        self.step, self.metrics, self.seconds_before = 0, {}, 0.0
+        self.step, self.found = 0, {}
         lineage = {}
         if run or parent:
             path = (run or parent).checkpoint()
@@ -116,33 +151,43 @@ class Loop:
             raise ValueError(
                 f"{self.step} steps are done already; say how many there shall be in all, as in steps={2 * self.step}."
             )
+        if run and config.stop_on:
+            monitors.require_going_on(run, config, self.step)
         facts = _facts(data, self.codec) | {"fingerprint": fingerprint} | lineage
         config = dataclasses.replace(config, resume="")
         self.run = run or archive.create(config, facts)
         if run:
             run.rewind(self.step)
-            self.seconds_before = (run.metrics().get("seconds") or [0.0])[-1]
+            self.clock.before = (run.metrics().get("seconds") or [0.0])[-1]
             config.save(run.path / "config.json")
         self.run.begin_segment(self.step, config)
-        self.begun, self.started = self.step, time.time()
+        self.begun = self.step
         self.run.beat("running", self.step)
+
+    @property
+    def last(self) -> bool:
+        """Whether this is the run's last step."""
+        return bool(self.ended) or self.step == self.config.steps
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The step's figures where they are to be kept: at intervals and at the end; else none."""
+        return self.found if self.step % self.config.log_every == 0 or self.last else {}
 
     def _encoded(self, part):
         return self.codec.encode(part), self.codec.conditions(part)
 
     def advance(self, step):
-        """One training step; metrics are brought to the host on logged steps only."""
+        """One training step; its figures are checked every time, and kept on logged steps (see `metrics`)."""
         x, conditions = self.real["train"]
         chosen = batches(len(x), self.config, step)
-        found = self.gan.train_step(x[chosen], {name: v[chosen] for name, v in conditions.items()}, np.int32(step))
+        drawn = {name: values[chosen] for name, values in conditions.items()}
+        self.found = monitors.host(self.gan.train_step(x[chosen], drawn, np.int32(step)))
         self.step = step
-        logged = step % self.config.log_every == 0 or step == self.config.steps
-        self.metrics = {name: float(value) for name, value in found.items()} if logged else {}
-        if self.metrics and not all(map(np.isfinite, self.metrics.values())):
-            raise FloatingPointError(f"step {step}: {self.metrics}; lower learning_rate or raise r1_weight.")
+        monitors.require_finite(self)
         if step == self.begun + 1:
-            print(f"first step after {time.time() - self.started:.1f} s")
-            self.started = time.time()
+            self.clock.first_step_is_done()
+            print(f"first step after {self.clock.first_step:.1f} s")
 
 
 def _going_on(config, fingerprint) -> archive.Run:
@@ -177,6 +222,8 @@ def _model(config, data) -> str:
 
 def _check(config, data):
     """Refuse data that cannot be learnt from, before anything is written."""
+    if config.tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise ValueError("tensorboard=True needs the package of that name; pip install tensorboard.")
     train = data.part("train")
     if len(train) < config.batch_size:
         raise ValueError(

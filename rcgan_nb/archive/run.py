@@ -1,7 +1,7 @@
 """A run's folder under runs/: what it holds and how its parts are found.
 
 Facts about a run are read from its files, never from its name: config.json, versions.json, data.json, metrics.csv,
-heartbeat.json, checkpoints/, samples/, figures/, evaluation.json and the executed notebooks.
+watch.csv, alarms.json, heartbeat.json, checkpoints/, samples/, figures/, evaluation.json and the executed notebooks.
 """
 
 import csv
@@ -56,13 +56,15 @@ class Run:
         (self.path / name).mkdir(exist_ok=True)
         return self.path / name
 
-    def beat(self, state, step, error=""):
+    def beat(self, state, step, **facts):
         """Write the heartbeat: who works on this run, and how far it is."""
-        self.write_json(
-            "heartbeat.json",
-            {"state": state, "step": int(step), "time": time.time(), "host": socket.gethostname(), "error": error}
-            | _this_process(),
-        )
+        beat = {"state": state, "step": int(step), "time": time.time(), "host": socket.gethostname(), "error": ""}
+        beat |= facts | _this_process()
+        try:
+            self.write_json("heartbeat.json", beat)
+        except OSError:  # a full disk still has room in the old one's place
+            (self.path / "heartbeat.json.partial").unlink(missing_ok=True)
+            (self.path / "heartbeat.json").write_text(json.dumps(beat, indent=1) + "\n")
 
     def status(self) -> str:
         """finished, failed, interrupted, running; killed or lost when it should be running and nobody is there."""
@@ -84,31 +86,54 @@ class Run:
         self.write_json("segments.json", [*before, facts | {"config": config.to_dict(), "versions": _versions()}])
 
     def rewind(self, step):
-        """Forget metrics and samples after `step`, which the last checkpoint does not know of; they come again.
+        """Forget figures, samples and alarms after `step`, which the last checkpoint does not know of; they come again.
 
         Those of an end between the intervals go, too: a run that never stopped would not have them.
         """
         every = self.config
-        if (self.path / "metrics.csv").exists():
-            with open(self.path / "metrics.csv", newline="") as file:
-                header, *rows = list(csv.reader(file))
-            whole = [row for row in rows if len(row) == len(header) and all(row)]
-            kept = [row for row in whole if int(row[0]) <= step and int(row[0]) % every.log_every == 0]
-            partial = self.path / "metrics.csv.partial"
-            with open(partial, "w", newline="") as file:
-                csv.writer(file).writerows([header, *kept])
-            os.replace(partial, self.path / "metrics.csv")
+        self._rewind_table("metrics.csv", step, every.log_every)
+        self._rewind_table("watch.csv", step, every.watch_every)
+        alarms = [a for a in self.alarms() if a["step"] <= step and a["step"] % every.watch_every == 0]
+        if alarms != self.alarms():
+            self.write_json("alarms.json", alarms)
         for sample in self.path.glob("samples/step-*"):
             number = int(sample.name[len("step-") :].split(".")[0])
             if number > step or number % every.sample_every:
                 sample.unlink()
 
-    def metrics(self) -> dict[str, list[float]]:
-        """Columns of metrics.csv; a last line cut short by a crash is left out."""
-        with open(self.path / "metrics.csv", newline="") as file:
-            header, *rows = list(csv.reader(file))
-        rows = [row for row in rows if len(row) == len(header) and all(row)]
+    def _rewind_table(self, name, step, every):
+        if not (self.path / name).exists():
+            return
+        header, *rows = self._rows(name)
+        kept = [row for row in rows if int(row[0]) <= step and int(row[0]) % every == 0]
+        partial = self.path / f"{name}.partial"
+        with open(partial, "w", newline="") as file:
+            csv.writer(file).writerows([header, *kept])
+        os.replace(partial, self.path / name)
+
+    def _rows(self, name):
+        """Header and rows of a table; a last line cut short by a crash is left out."""
+        with open(self.path / name, newline="") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+        return [header, *(row for row in rows if len(row) == len(header) and all(row))]
+
+    def _columns(self, name) -> dict[str, list[float]]:
+        if not (self.path / name).exists():
+            return {}
+        header, *rows = self._rows(name)
         return {name: [float(row[i]) for row in rows] for i, name in enumerate(header)}
+
+    def metrics(self) -> dict[str, list[float]]:
+        """Columns of metrics.csv; empty before the first row."""
+        return self._columns("metrics.csv")
+
+    def watch(self) -> dict[str, list[float]]:
+        """Columns of watch.csv: nearness to the validation part and the signs of a collapse, at intervals."""
+        return self._columns("watch.csv")
+
+    def alarms(self) -> list[dict]:
+        """What training warned of: step, what, value, limit."""
+        return self.read_json("alarms.json") if (self.path / "alarms.json").exists() else []
 
     def checkpoint(self, which="last"):
         """Path of the last or best whole checkpoint.
