@@ -136,6 +136,7 @@ class TrainConfig(DataConfig):
     steps: int = setting(2200, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
     shards: int = setting(1, "equal parts of a batch that are computed side by side", low=1)
+    num_devices: int = setting(1, "GPUs (or logical CPU devices) that share each batch", low=1)
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
     shared_forward: bool = setting(False, "both players learn from one pass of the same fake series: quicker")
     loss: str = setting("relativistic", "pair of losses", choices=LOSS_NAMES)
@@ -199,7 +200,11 @@ def _senseless(c):
         c.balance == "loss" and c.loss == "wasserstein",
         "the wasserstein loss has no known value at balance; set balance to gradient.",
     )
-    yield (c.batch_size % c.shards, f"batch_size {c.batch_size} cannot be cut into {c.shards} equal shards.")
+    parts = c.shards * c.num_devices
+    yield (
+        c.batch_size % parts,
+        f"batch_size {c.batch_size} cannot be cut into {parts} equal parts (shards x num_devices).",
+    )
     yield (
         c.multi_scale and "rcgan_v4" in (c.generator, c.discriminator),
         "rcgan_v4 makes and judges one resolution; set multi_scale to 0 or take other networks.",

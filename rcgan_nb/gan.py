@@ -1,10 +1,12 @@
 """RCGAN: two networks, two optimisers, one training step. Without classes it is an RGAN."""
 
+import contextlib
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from rcgan_nb import stabilisers
+from rcgan_nb import devices, stabilisers
 from rcgan_nb.losses import LOSSES
 from rcgan_nb.networks import DISCRIMINATORS, GENERATORS
 
@@ -25,7 +27,13 @@ class RCGAN:
     """
 
     def __init__(self, config, shape):
-        self.config, self.shape = config, shape
+        self.config, self.shape, self.strategy = config, shape, devices.strategy(config.num_devices)
+        with self.strategy.scope() if self.strategy else contextlib.nullcontext():
+            self._build()
+        self._predict = tf.function(lambda inputs: self._run(self.averaged, inputs))
+
+    def _build(self):
+        config, shape = self.config, self.shape
         keras.utils.set_random_seed(config.seed)  # first weights only; all later randomness is stateless
         self.generator = GENERATORS[config.generator](shape, config)
         self.discriminator = DISCRIMINATORS[config.discriminator](shape, config)
@@ -48,7 +56,6 @@ class RCGAN:
         normalised = {"": [], "discriminator": ["d"], "both": ["d", "g"]}[config.spectral_norm]
         models = {"d": self.discriminator, "g": self.generator}
         self.norms = {p: stabilisers.SpectralNorm(models[p].trainable_variables, config.seed) for p in normalised}
-        self._predict = tf.function(lambda inputs: self._run(self.averaged, inputs))
 
     def variables(self) -> dict:
         """Every variable that a later step depends on, by a name that is the same in every process."""
@@ -81,9 +88,24 @@ class RCGAN:
 
     @tf.function
     def _train_step(self, x, conditions, step, penalised):
-        metrics, last = {}, self.config.d_steps - 1
         for norm in self.norms.values():
             norm.improve()
+        if self.strategy:
+            found = self.strategy.run(self._updates, (x, conditions, step, penalised))
+            metrics = {name: self.strategy.reduce("MEAN", value, axis=None) for name, value in found.items()}
+        else:
+            metrics = self._updates(x, conditions, step, penalised)
+        if self.config.average_decay:
+            pairs = self.averaged.variables, self.generator.variables
+            stabilisers.follow(*pairs, self.config.average_decay, step)
+        if self.balance:
+            self.balance.turn(metrics, self.g_optimizer)
+            metrics["g_factor"] = self.config.g_factor * self.balance.factor
+        return metrics
+
+    def _updates(self, x, conditions, step, penalised):
+        """All updates of one step, on each device with its part of every batch."""
+        metrics, last = {}, self.config.d_steps - 1
         for i in range(self.config.d_steps):
             batch = self._batch(x[i], {name: v[i] for name, v in conditions.items()}, step, 10 * i)
             if self.config.shared_forward and i == last:
@@ -93,12 +115,6 @@ class RCGAN:
         if not self.config.shared_forward:
             batch = self._batch(x[-1], {name: v[-1] for name, v in conditions.items()}, step, 5)
             metrics |= self._update(self._g_gradients, "g", batch)
-        if self.config.average_decay:
-            pairs = self.averaged.variables, self.generator.variables
-            stabilisers.follow(*pairs, self.config.average_decay, step)
-        if self.balance:
-            self.balance.turn(metrics, self.g_optimizer)
-            metrics["g_factor"] = self.config.g_factor * self.balance.factor
         return metrics
 
     def _batch(self, x, conditions, step, use):
@@ -117,12 +133,18 @@ class RCGAN:
         found = [gradients(shard, *arguments) for shard in self._shards(batch)]
         metrics = {name: tf.add_n([m[name] for _, m in found]) / len(found) for name in found[0][1]}
         for k, player in enumerate(players):
-            metrics |= self._apply(player, _mean([g[k] for g, _ in found]))
+            mean = _mean([g[k] for g, _ in found])
+            if self.strategy:
+                mean = tf.distribute.get_replica_context().all_reduce("MEAN", [tf.convert_to_tensor(g) for g in mean])
+            metrics |= self._apply(player, mean)
         return metrics
 
     def _shards(self, batch):
-        """The batch in parts whose gradients do not depend on each other: the graph computes them side by side."""
-        count = self.config.shards
+        """This device's part of the batch, in shards that do not depend on each other, to be computed side by side."""
+        count, first = self.config.shards, 0
+        if self.strategy:
+            first = count * tf.distribute.get_replica_context().replica_id_in_sync_group
+            count *= self.config.num_devices
         if count == 1:
             return [batch]
         size = tf.shape(batch["noise"])[0] // count
@@ -131,7 +153,7 @@ class RCGAN:
             cut = slice(i * size, (i + 1) * size)
             return tf.nest.map_structure(lambda v: v if isinstance(v, float) else v[cut], batch)
 
-        return [part(i) for i in range(count)]
+        return [part(first + i) for i in range(self.config.shards)]
 
     def _d_gradients(self, batch, penalised):
         fake = self._fake(batch, training=False)
@@ -228,9 +250,11 @@ class RCGAN:
         weights = model.trainable_variables
         dense = [tf.convert_to_tensor(g) for g in gradients]
         before = [tf.identity(w) for w in weights]
-        optimizer.apply(
-            stabilisers.clipped(dense, self.config.clip_norm) if self.config.clip_norm else gradients, weights
-        )
+        if self.config.clip_norm:
+            gradients = stabilisers.clipped(dense, self.config.clip_norm)
+        if self.strategy:  # the optimiser adds up what comes from all devices
+            gradients = [g / self.config.num_devices for g in gradients]
+        optimizer.apply(gradients, weights)
         changes = [tf.convert_to_tensor(w) - b for w, b in zip(weights, before, strict=True)]
         metrics = {}
         for block, chosen in {"": range(len(weights)), **_blocks(weights)}.items():

@@ -91,11 +91,11 @@ def norm(tensors):
 
 
 def clipped(gradients, limit):
-    """Gradients scaled down together, so that their norm is `limit` at most; 0 leaves them.
+    """Gradients scaled down together, so that their norm is `limit` at most.
 
     Source: Pascanu et al. 2013, arXiv:1211.5063, algorithm 1.
     """
-    return tf.clip_by_global_norm(gradients, limit)[0] if limit else gradients
+    return tf.clip_by_global_norm(gradients, limit)[0]
 
 
 class SpectralNorm:

@@ -19,6 +19,7 @@ ROOMS = [
     "plots",
     "losses",
     "stabilisers",
+    "devices",
     "gan",
     "evaluation",
     "archive",
@@ -27,7 +28,7 @@ ROOMS = [
     "training",
     "notebook",
 ]
-ALONE = {"losses", "stabilisers", "networks", "plots"}
+ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}
 FORBIDDEN = {("evaluation", "gan"), ("evaluation", "networks")}
 
 

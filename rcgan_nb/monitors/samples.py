@@ -16,6 +16,8 @@ class Samples:
         # Rows of the validation part bring the conditions, those of a class together.
         _, conditions = loop.real["validation"]
         self.conditions = {name: v[_rows(conditions, classes, count)] for name, v in conditions.items()}
+        if classes:  # one of which the validation part has none is shown, too
+            self.conditions["label"] = np.repeat(np.arange(classes), SHEET_ROWS).astype(np.int32)
         self.noise = loop.gan.noise(count, seed=loop.config.seed)
 
     def __call__(self, loop):
