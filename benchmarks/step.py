@@ -7,9 +7,11 @@ results; `python -m benchmarks.step rates --quick` tries one and keeps nothing. 
 
 import argparse
 import statistics
+import time
 from contextlib import ExitStack, closing
 
 import numpy as np
+import psutil
 
 from benchmarks.common import keep, verdict
 from benchmarks.peers import worker as task
@@ -77,9 +79,7 @@ def started(stack, peers, absent) -> dict:
     workers, ready = {}, {}
     for name, (module, settings, requirements) in peers.items():
         try:
-            workers[name] = stack.enter_context(
-                closing(Worker(module, settings, python(module, requirements)))
-            )
+            workers[name] = stack.enter_context(closing(Worker(module, settings, python(module, requirements))))
         except NotRun as reason:
             absent[name] = str(reason)
     for name, one in workers.items():
@@ -94,7 +94,7 @@ def started(stack, peers, absent) -> dict:
 
 def best_threads(name, settings, absent, steps) -> dict:
     """The peer `name` with the number of threads, 1 or 2, at which it is the faster in a short trial."""
-    peers = {f"{name}, {n} threads": ("pytorch", settings | {"threads": n}, TORCH) for n in (1, 2)}
+    peers = {f"{name}, threads {n}": ("pytorch", settings | {"threads": n}, TORCH) for n in (1, 2)}
     with ExitStack() as stack:
         missing = {}
         workers = started(stack, peers, missing)
@@ -124,7 +124,11 @@ def rates(count, steps) -> tuple[dict, dict]:
         workers = started(stack, peers, absent)
         assert_equal(workers)
         systems = {name: one.facts["system"] for name, one in workers.items()}
-        times = rounds(workers | started(stack, {PRODUCT: ("product", {}, ())}, absent), count, steps)
+        workers |= started(stack, {PRODUCT: ("product", {}, ())}, absent)
+        busy = [psutil.cpu_percent(3)]  # our own workers wait
+        times = rounds(workers, count, steps)
+        time.sleep(1)
+        busy.append(psutil.cpu_percent(3))
     for name, reason in absent.items():
         print(f"{name}: not measured: {reason}")
     for name in OURS:
@@ -138,7 +142,8 @@ def rates(count, steps) -> tuple[dict, dict]:
         pairs = zip(times[name], times[PRODUCT], strict=True)
         reached[name] = spread([flops() / t / (2 * 1024**3 / p) for t, p in pairs])
         print(f"{name}: {said(reached[name])} of a large product's rate, {said(reached['product_gflops'], 0)} GFLOP/s")
-    bars = {}
+    # Two threads that wait for each other lose the most to a third process: a busy machine favours one system.
+    bars = {f"other processes took {max(busy):.0f} % of the machine before or after, < 10 %": max(busy) < 10}
     for name, peer, least in BARS:
         ratio = found[name].get(peer)
         text = f"{name}: steps per second / {peer} {said(ratio) if ratio else 'not measured'} >= {least}"

@@ -1,5 +1,6 @@
 """The parent's side: an environment per peer, a process per worker, turns in order."""
 
+import contextlib
 import json
 import os
 import re
@@ -77,11 +78,9 @@ class Worker:
 
     def _ask(self, line):
         _ = self.facts
-        try:
+        with contextlib.suppress(BrokenPipeError):  # the answer is missing then, and the log says why
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the answer is missing then, and the log says why
         return self._answer()
 
     def _answer(self):
@@ -92,7 +91,8 @@ class Worker:
         return json.loads(line)
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
         self.log.close()

@@ -89,7 +89,7 @@ def build(threads, shared=False):
     torch.set_num_threads(threads)
     gan = GAN()
     parameters = [sum(p.numel() for p in weights) for weights in (gan.g_weights, gan.d_weights)]
-    facts = {"parameters": parameters, "system": f"PyTorch {torch.__version__}, {threads} threads"}
+    facts = {"parameters": parameters, "system": f"PyTorch {torch.__version__}, threads {threads}"}
     return facts, gan.shared_step if shared else gan.step, gan.probe
 
 
