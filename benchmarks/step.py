@@ -46,8 +46,8 @@ LENGTHS = ((28, 28), (112, 7), (784, 1))  # a picture of 28 x 28 in rows, quarte
 SIZES = {"plain 64 x 64": PLAIN, "default settings 64 x 64": {}}
 
 
-def flops() -> int:
-    """Floating-point operations of the matrix products in one step, nothing shared between the updates.
+def flops(shared=False) -> int:
+    """Floating-point operations of the matrix products in one step; `shared`: of one forward pass for both updates.
 
     A product backwards costs once more for its weights and once more for its inputs. Series are inputs of no weights
     in the discriminator's update, but in the generator's, where the discriminator's weights need no gradient.
@@ -63,7 +63,8 @@ def flops() -> int:
     d_forward, d_backward = network(task.FEATURES + task.CLASSES, 1)
     d_update = g_forward + 2 * (d_forward + d_backward)
     g_update = g_forward + d_forward + d_forward + g_backward  # the second d_forward: backwards to all inputs
-    return task.BATCH * task.SEQ_LEN * (d_update + g_update)
+    saved = shared * (g_forward + d_forward)
+    return task.BATCH * task.SEQ_LEN * (d_update + g_update - saved)
 
 
 def spread(values) -> dict:
@@ -140,7 +141,7 @@ def rates(count, steps) -> tuple[dict, dict]:
     reached = {"product_gflops": spread([product / t for t in times[PRODUCT]]), "step_gflop": flops() / 1e9}
     for name in systems:
         pairs = zip(times[name], times[PRODUCT], strict=True)
-        reached[name] = spread([flops() / t / (2 * 1024**3 / p) for t, p in pairs])
+        reached[name] = spread([flops("shared" in name) / t / (2 * 1024**3 / p) for t, p in pairs])
         print(f"{name}: {said(reached[name])} of a large product's rate, {said(reached['product_gflops'], 0)} GFLOP/s")
     # Two threads that wait for each other lose the most to a third process: a busy machine favours one system.
     bars = {f"other processes took {max(busy):.0f} % of the machine before or after, < 10 %": max(busy) < 10}

@@ -15,6 +15,7 @@ def test_operations_of_a_step_are_those_counted_by_hand(monkeypatch):
     d_update = 124 + 2 * (148 + 148 + 36)  # fake, then real and fake: forwards, to weights, to hidden states
     g_update = 124 + 148 + 148 + 124 + 44  # forwards through both, back through the discriminator to its inputs
     assert step.flops() == d_update + g_update
+    assert step.flops(shared=True) == d_update + g_update - 124 - 148
 
 
 def test_spread_is_the_median_with_least_and_greatest():

@@ -52,15 +52,19 @@ class Worker:
 
     def __init__(self, module, settings, interpreter=sys.executable):
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in close()
+        read, write = os.pipe()  # not its standard output, into which libraries print as they are imported
         self.process = subprocess.Popen(
-            [interpreter, "-m", f"benchmarks.peers.{module}", json.dumps(settings)],
+            [interpreter, "-m", f"benchmarks.peers.{module}", json.dumps(settings), str(write)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=self.log,
             stderr=self.log,
+            pass_fds=[write],
             text=True,
             cwd=ROOT,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
         )
+        os.close(write)
+        self.answers = os.fdopen(read)
         self._facts = None
 
     @property
@@ -84,7 +88,7 @@ class Worker:
         return self._answer()
 
     def _answer(self):
-        line = self.process.stdout.readline()
+        line = self.answers.readline()
         if not line:
             self.log.seek(0)
             raise NotRun(_reason(self.log.read()))
@@ -94,7 +98,7 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.wait()
-        self.process.stdout.close()
+        self.answers.close()
         self.log.close()
 
 

@@ -10,10 +10,12 @@ from rcgan_nb.gan import RCGAN
 def build(config, shape=(worker.SEQ_LEN, worker.FEATURES), intra_op=0, inter_op=0):
     tf.config.threading.set_intra_op_parallelism_threads(intra_op)  # 0 leaves the choice to TensorFlow
     tf.config.threading.set_inter_op_parallelism_threads(inter_op)
-    gan = RCGAN(train_config(**config), *shape, worker.CLASSES)
+    config = train_config(**config)
+    gan = RCGAN(config, *shape, worker.CLASSES)
 
     def step(x, y, number):
-        gan.train_step(x[None], y[None], tf.constant(number))
+        size = config.batch_size  # the default's is smaller
+        gan.train_step(x[None, :size], y[None, :size], tf.constant(number))
 
     def probe():
         for network, values in zip((gan.generator, gan.discriminator), worker.weights(), strict=True):

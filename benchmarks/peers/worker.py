@@ -54,9 +54,7 @@ def serve(build):
         build: takes the settings; returns facts to print, step(x, y, number), which comes back when the work is done,
             and probe(): the logits of series from `probe_inputs`, by networks with `weights`.
     """
-    channel = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
-    settings = json.loads(sys.argv[1])
+    settings, channel = json.loads(sys.argv[1]), os.fdopen(int(sys.argv[2]), "w")
     facts, step, probe = build(**settings)
     series, labels = batches(*settings.get("shape", (SEQ_LEN, FEATURES)))
 
