@@ -18,8 +18,10 @@ from benchmarks.peers import worker as task
 from benchmarks.peers.driver import NotRun, Worker, python, rounds
 
 PLAIN = {
-    "generator": "lstm_plain",
-    "discriminator": "lstm_per_step",
+    "generator": "plain",
+    "discriminator": "per_step",
+    "d_bidirectional": False,
+    "d_condition": "embedding",
     "loss": "logistic",
     "hidden_units": task.UNITS,
     "latent_dim": task.NOISE,
@@ -32,16 +34,28 @@ PLAIN = {
     "beta_2": 0.999,
 }
 # Name: module under benchmarks/peers, settings, what its environment holds (nothing: the one this runs in).
-OURS = {"rcgan_nb": ("ours", {"config": PLAIN}, ())}
+OURS = {
+    "rcgan_nb": ("ours", {"config": PLAIN}, ()),
+    "rcgan_nb, 2 shards": ("ours", {"config": PLAIN | {"shards": 2}, "intra_op": 1, "inter_op": 2}, ()),
+    "rcgan_nb, shared": (
+        "ours",
+        {"config": PLAIN | {"shards": 2, "shared_forward": True}, "intra_op": 1, "inter_op": 2},
+        (),
+    ),
+}
 TORCH = ("torch==2.13.0", "numpy==2.4.6")
 THREADED = {"pytorch": {}, "pytorch shared": {"shared": True}}
 TSGM = ("tsgm==0.1.0", "pandas==2.3.3", "tensorflow==2.21.0", "keras==3.15.1")
 PEERS = {"classic": ("classic", {}, ()), "tsgm": ("tsgm_cgan", {}, TSGM)}
 PRODUCT = "product of 1024 x 1024"
 # Ours, a peer, and how many times as many steps per second ours shall make.
-BARS = (("rcgan_nb", "pytorch", 1.2), ("rcgan_nb", "classic", 3.0))
+BARS = (
+    ("rcgan_nb, 2 shards", "pytorch", 1.2),
+    ("rcgan_nb, 2 shards", "classic", 3.0),
+    ("rcgan_nb, shared", "pytorch shared", 1.6),
+)
 
-CELLS = ("lstm",)
+CELLS = ("lstm", "gru", "mingru")
 LENGTHS = ((28, 28), (112, 7), (784, 1))  # a picture of 28 x 28 in rows, quarters of rows, pixels
 SIZES = {"plain 64 x 64": PLAIN, "default settings 64 x 64": {}}
 
@@ -177,7 +191,14 @@ def lengths(count, steps) -> tuple[dict, dict]:
     found = {}
     for shape in LENGTHS:
         fewer = max(2, steps * LENGTHS[0][0] // shape[0])
-        peers = {f"{cell}, {shape[0]} steps": ("ours", {"config": PLAIN, "shape": shape}, ()) for cell in CELLS}
+        peers = {
+            f"{cell}, {shape[0]} steps": (
+                "ours",
+                {"config": PLAIN | {"g_cell": cell, "d_cell": cell}, "shape": shape},
+                (),
+            )
+            for cell in CELLS
+        }
         found |= measured(peers, count, fewer)
     return found, {}
 

@@ -209,13 +209,12 @@ def _senseless(c):
         c.multi_scale and "rcgan_v4" in (c.generator, c.discriminator),
         "rcgan_v4 makes and judges one resolution; set multi_scale to 0 or take other networks.",
     )
-    alone = c.loss in ("relativistic", "logistic") and c.discriminator != "per_step"
-    alone = alone and not c.minibatch_deviation and c.d_condition != "classifier" and not c.gradient_penalty
+    alone = c.loss in ("relativistic", "logistic") and not c.gradient_penalty
+    alone = alone and not c.minibatch_deviation and c.d_condition != "classifier"
     yield (
         c.shared_forward and not alone,
-        "shared_forward needs one logit per series that depends on no other series: loss relativistic or logistic, a "
-        "discriminator other than per_step, d_condition projection or embedding, and neither minibatch_deviation nor "
-        "gradient_penalty.",
+        "shared_forward needs logits that depend on no other series: loss relativistic or logistic, d_condition "
+        "projection or embedding, and neither minibatch_deviation nor gradient_penalty.",
     )
 
 

@@ -212,6 +212,7 @@ class RCGAN:
 
         The generator's loss reaches a fake series through its logit alone. So its gradient there is that of the
         discriminator's loss, times the ratio of both losses' slopes at that logit; with R2, the logit's own is known.
+        Where a series has a logit at every step, both losses are followed back through the discriminator.
         Source: Shen et al. 2021, arXiv:2103.00430, section 3.
         """
         r2_weight = self.config.r2_weight if penalised else 0
@@ -226,20 +227,27 @@ class RCGAN:
             slope = inner.gradient(fake_said["logits"], fake) if r2_weight else None
             r2 = tf.reduce_mean(tf.reduce_sum(tf.square(slope), axis=(1, 2))) if r2_weight else tf.constant(0.0)
             total, metrics = self._d_total(batch, real_said, fake_said, r1, r2)
-        real_logits, fake_logits = real_said["logits"], fake_said["logits"]
-        with tf.GradientTape(persistent=True) as small:
-            small.watch(fake_logits)
+            logits = real_said["logits"], fake_said["logits"]
+            metrics["g_loss"] = self.loss.generator(*logits, _weights(real_said, fake_said))
+        weights = self.discriminator.trainable_variables
+        if len(logits[1].shape) > 1:
+            d_gradients, at_fake = tape.gradient(total, weights), tape.gradient(metrics["g_loss"], fake)
+        elif r2_weight:
+            _, of_g = self._pulls(batch, *logits)
+            d_gradients, at_fake = tape.gradient(total, weights), of_g[:, None, None] * slope
+        else:
+            of_d, of_g = self._pulls(batch, *logits)
+            *d_gradients, slope = tape.gradient(total, [*weights, fake])
+            at_fake = (of_g / of_d)[:, None, None] * slope
+        return [d_gradients, g_tape.gradient(fake, self.generator.trainable_variables, at_fake)], metrics
+
+    def _pulls(self, batch, real_logits, fake_logits):
+        """How both losses change with each fake series' logit, `(batch,)` each."""
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(fake_logits)
             d_loss = self.loss.discriminator(real_logits, fake_logits, self._soft(batch, real_logits))
             g_loss = self.loss.generator(real_logits, fake_logits)
-        of_g = small.gradient(g_loss, fake_logits)
-        weights = self.discriminator.trainable_variables
-        if r2_weight:
-            d_gradients = tape.gradient(total, weights)
-        else:
-            *d_gradients, slope = tape.gradient(total, [*weights, fake])
-            of_g = of_g / small.gradient(d_loss, fake_logits)
-        g_gradients = g_tape.gradient(fake, self.generator.trainable_variables, of_g[:, None, None] * slope)
-        return [d_gradients, g_gradients], metrics | {"g_loss": g_loss}
+        return tape.gradient(d_loss, fake_logits), tape.gradient(g_loss, fake_logits)
 
     def _apply(self, player, gradients):
         """One optimiser's step; returns how large gradients and steps were, in all and per block."""

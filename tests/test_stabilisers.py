@@ -260,9 +260,17 @@ def test_shards_change_nothing_but_rounding():
 
 @pytest.mark.parametrize("loss", ["logistic", "relativistic"])
 @pytest.mark.parametrize("r2_weight", [0.0, 1.0])
-def test_shared_pass_gives_both_players_their_own_gradient(loss, r2_weight):
+@pytest.mark.parametrize("discriminator", ["pool", "per_step"])
+def test_shared_pass_gives_both_players_their_own_gradient(loss, discriminator, r2_weight):
     """Computed at once, each player's gradient is what it would be by itself with the same fakes."""
-    gan = tiny(loss=loss, r2_weight=r2_weight, r1_weight=0.5, instance_noise=0.1, shared_forward=True)
+    gan = tiny(
+        loss=loss,
+        discriminator=discriminator,
+        r2_weight=r2_weight,
+        r1_weight=0.5,
+        instance_noise=0.1,
+        shared_forward=True,
+    )
     x, conditions = batch()
     made = gan._batch(tf.constant(x[0]), {k: tf.constant(v[0]) for k, v in conditions.items()}, tf.constant(1), 0)
     (both_d, both_g), metrics = gan._shared_gradients(made, True)
