@@ -282,6 +282,20 @@ class EvaluateConfig(Config):
 
 
 @dataclass(frozen=True)
+class CompareConfig(DataConfig):
+    """Which settings to train against each other."""
+
+    variants: str = setting(
+        "stable; plain: recipe esteban; logistic: loss logistic",
+        "sets of settings, separated by ;, each a name and what differs from the default",
+    )
+    seeds: int = setting(3, "training seeds of each", low=1)
+    steps: int = setting(2200, "generator updates of each", low=1)
+    judge: str = setting("svm", "classifier for TSTR on the validation part", choices=("svm", "cnn"))
+    name: str = setting("stabilise", "how the runs' names begin; finished ones are used again")
+
+
+@dataclass(frozen=True)
 class PlotConfig(DataConfig):
     """Which series to look at."""
 

@@ -131,7 +131,7 @@ class RCGAN:
     def _update(self, gradients, players, batch, *arguments):
         """Apply the mean of the gradients over all shards of the batch; returns metrics."""
         found = [gradients(shard, *arguments) for shard in self._shards(batch)]
-        metrics = {name: tf.add_n([m[name] for _, m in found]) / len(found) for name in found[0][1]}
+        metrics = {name: tf.reduce_mean(tf.stack([m[name] for _, m in found])) for name in found[0][1]}
         for k, player in enumerate(players):
             mean = _mean([g[k] for g, _ in found])
             if self.strategy:
@@ -329,7 +329,7 @@ def _mean(gradients):
     """Mean over shards of lists of gradients."""
     if len(gradients) == 1:
         return gradients[0]
-    return [tf.add_n([tf.convert_to_tensor(g) for g in same]) / len(gradients) for same in zip(*gradients, strict=True)]
+    return [sum(map(tf.convert_to_tensor, same)) / len(gradients) for same in zip(*gradients, strict=True)]
 
 
 def _weights(real_said, fake_said):

@@ -248,3 +248,26 @@ def scores(table):
     seaborn.despine(figure)
     figure.tight_layout()
     return _done(figure)
+
+
+def gradients(variants, metrics):
+    """Gradient norms of both players over training, a line per run and a colour per variant.
+
+    Args:
+        variants: run -> variant; metrics: run -> columns of its metrics.csv.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
+    names = list(dict.fromkeys(variants.values()))
+    for axis, player, title in zip(axes, "dg", ("discriminator", "generator"), strict=True):
+        shown = set()
+        for run, variant in variants.items():
+            label = None if variant in shown else variant
+            colour = f"C{names.index(variant) % 10}"
+            axis.semilogy(metrics[run]["step"], metrics[run][f"{player}_grad"], lw=1, color=colour, label=label)
+            shown.add(variant)
+        axis.set(title=title, xlabel="step (generator updates)")
+    axes[0].set_ylabel("gradient norm")
+    axes[1].legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    seaborn.despine(figure)
+    figure.tight_layout()
+    return _done(figure)

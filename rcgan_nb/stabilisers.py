@@ -87,7 +87,8 @@ def follow(averages, variables, decay, step):
 
 def norm(tensors):
     """Euclidean norm of all values together."""
-    return tf.sqrt(tf.add_n([tf.reduce_sum(tf.square(v)) for v in tensors]))
+    # Stacked, not tf.add_n: that adds in an order that may differ from run to run.
+    return tf.sqrt(tf.reduce_sum(tf.stack([tf.reduce_sum(tf.square(v)) for v in tensors])))
 
 
 def clipped(gradients, limit):

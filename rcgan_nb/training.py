@@ -240,6 +240,7 @@ def _check(config, data):
         )
     if data.scaling and config.scaler != TrainConfig.scaler:
         raise ValueError(f"{config.dataset!r} brings the scaling it was prepared with; leave scaler at its default.")
+    _check_networks(config, data)
     low = np.where(train.valid, train.x, np.inf).min((0, 1))
     constant = np.where(train.valid, train.x, -np.inf).max((0, 1)) <= low  # or never observed
     hidden = train.scaling is not None and any(item["transform"] == "Weights" for item in train.scaling)
@@ -247,6 +248,24 @@ def _check(config, data):
         names = [name for name, flat in zip(train.features, constant, strict=True) if flat]
         raise ValueError(
             f"the features {names} are constant in the training part, or never observed; drop or hide them."
+        )
+
+
+def _check_networks(config, data):
+    """Refuse networks that cannot take these data."""
+    conditional = config.model == "rcgan"
+    if config.d_condition == "classifier" and not conditional:
+        raise ValueError("d_condition 'classifier' reads labels, and there are none; take projection or embedding.")
+    if "rcgan_v4" in (config.generator, config.discriminator) and (
+        data.static is not None or data.conditions is not None
+    ):
+        raise ValueError("rcgan_v4 takes labels alone, no static vectors or conditions per step; take other networks.")
+    if config.discriminator == "rcgan_v4" and conditional and config.d_condition != "classifier":
+        raise ValueError("discriminator 'rcgan_v4' reads labels as a classifier only; set d_condition to classifier.")
+    seq_len, coarsest = data.x.shape[1], 2**config.multi_scale
+    if seq_len < coarsest:
+        raise ValueError(
+            f"multi_scale {config.multi_scale} averages over {coarsest} steps, and series have {seq_len}; lower it."
         )
 
 

@@ -26,6 +26,7 @@ ROOMS = [
     "generation",
     "monitors",
     "training",
+    "comparison",
     "notebook",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}

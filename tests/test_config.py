@@ -101,3 +101,27 @@ def test_every_setting_is_explained():
     for kind in (config.TrainConfig, config.GenerateConfig, config.EvaluateConfig, config.PrepareConfig):
         for name, f in kind.__dataclass_fields__.items():
             assert f.metadata["help"], name
+
+
+@pytest.mark.parametrize(
+    "given,message",
+    [
+        (
+            {"loss": "hinge", "label_smoothing": 0.1},
+            "the hinge loss has none; take loss logistic, or set label_smoothing",
+        ),
+        ({"loss": "relativistic", "label_smoothing": 0.1, "label_smoothing_sides": "two"}, "one target.*sides to one"),
+        ({"loss": "wasserstein"}, "no bound by itself; set gradient_penalty .* or spectral_norm"),
+        ({"loss": "wasserstein", "spectral_norm": "both", "balance": "loss"}, "set balance to gradient"),
+        ({"batch_size": 9, "shards": 2}, "batch_size 9 cannot be cut into 2 equal parts"),
+        ({"batch_size": 12, "shards": 2, "num_devices": 4}, "batch_size 12 cannot be cut into 8 equal parts"),
+        ({"generator": "rcgan_v4", "multi_scale": 1}, "one resolution; set multi_scale to 0"),
+        ({"shared_forward": True, "minibatch_deviation": True}, "shared_forward needs logits that depend on no other"),
+        ({"shared_forward": True, "loss": "hinge"}, "shared_forward needs .* loss relativistic or logistic"),
+        ({"learning_rate": -1e-3}, "learning_rate must be at least 0.0, but -0.001 came"),
+        ({"d_cell": "lstn"}, "d_cell 'lstn' is not known; did you mean 'lstm'"),
+    ],
+)
+def test_combinations_that_make_no_sense_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        train_config(**given)

@@ -13,6 +13,14 @@ from rcgan_nb.networks import Shape  # noqa: E402
 TINY = {"hidden_units": 6, "latent_dim": 3, "batch_size": 3}
 
 
+@pytest.fixture
+def eagerly():
+    """Tracing a training step takes longer than a few tiny steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def tiny(**settings):
     return RCGAN(train_config(**(TINY | settings)), Shape(5, 2, 4))
 
@@ -62,19 +70,19 @@ def test_discriminator_learns_to_tell():
     assert np.mean(losses[-10:]) < np.mean(losses[:10]) - 0.05
 
 
-def test_d_steps_updates_the_discriminator_so_often():
+def test_d_steps_updates_the_discriminator_so_often(eagerly):
     gan = tiny(d_steps=3)
     gan.train_step(*batch(d_steps=3), np.int32(1))
     assert int(gan.d_optimizer.iterations) == 3 and int(gan.g_optimizer.iterations) == 1
 
 
-def test_a_penalty_that_is_off_is_off():
+def test_a_penalty_that_is_off_is_off(eagerly):
     gans = [tiny(r2_weight=weight) for weight in (1.0, 0.0)]
     on, off = (float(gan.train_step(*batch(), np.int32(1))["r2"]) for gan in gans)
     assert on > 0 and off == 0
 
 
-def test_unconditional_has_no_label():
+def test_unconditional_has_no_label(eagerly):
     gan = RCGAN(train_config(**TINY), Shape(5, 2))
     assert len(gan.generator.inputs) == len(gan.discriminator.inputs) == 1
     gan.train_step(batch()[0], {}, np.int32(1))

@@ -24,6 +24,7 @@ CONFIGS = {
     "generate": config.GenerateConfig,
     "prepare": config.PrepareConfig,
     "plot_series": config.PlotConfig,
+    "stabilise": config.CompareConfig,
 }
 
 
@@ -94,6 +95,22 @@ def shared(trained, monkeypatch):
     return trained[0]
 
 
+SMALL = "hidden_units 4, batch_size 8"
+EVERY_SWITCH = "; ".join(
+    f"{name}: {SMALL}, {settings}"
+    for name, settings in {
+        "smooth": "loss logistic, label_smoothing 0.1, label_smoothing_sides two, label_smoothing_std 0.01, d_cell gru",
+        "spectral": "loss hinge, spectral_norm both, generator conv, discriminator conv, instance_noise_until 3",
+        "wasserstein": "loss wasserstein, gradient_penalty 10, penalty_every 2, generator causal, discriminator causal",
+        "scales": "multi_scale 2, loss least_squares, generator encoder_decoder, discriminator encoder, d_steps 2",
+        "balance": "balance loss, clip_norm 1, minibatch_deviation True, generator state, discriminator state",
+        "classes": "d_condition classifier, g_factor 0.5, num_layers 2, dilation 2, g_cell mingru, d_cell mingru",
+        "shared": "shared_forward True, shards 2, g_bidirectional True, d_condition embedding, balance gradient",
+        "ancestor": "generator rcgan_v4, discriminator rcgan_v4, d_condition classifier, loss logistic",
+    }.items()
+)
+
+
 def figures(path):
     book = nbformat.read(path, 4)
     outputs = [o for cell in book.cells if cell.cell_type == "code" for o in cell.outputs]
@@ -136,6 +153,18 @@ def test_prepare_then_train_by_name(shared):
     assert figures(shared / "prepare.ipynb") == 4
     papermill("train", shared / "t.ipynb", *TINY, "-p", "dataset", "half", "-p", "run_name", "on-half")
     assert archive.find("on-half").status() == "finished"
+
+
+def test_stabilise(shared):
+    """Every switch in one run of a notebook; a second pass finds the runs and trains none."""
+    settings = ["-p", "steps", "4", "-p", "seeds", "1", "-p", "variants", EVERY_SWITCH]
+    papermill("stabilise", shared / "s.ipynb", *settings)
+    assert figures(shared / "s.ipynb") == 2
+    runs = sorted(path.parent.name for path in archive.find("latest").path.parent.glob("stabilise-*/config.json"))
+    assert len(runs) == EVERY_SWITCH.count(";") + 1 and all(archive.find(n).status() == "finished" for n in runs)
+    before = {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
+    papermill("stabilise", shared / "s.ipynb", *settings)
+    assert before == {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
 
 
 @pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])

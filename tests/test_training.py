@@ -112,7 +112,7 @@ def test_best_checkpoint_is_the_one_nearest_to_validation(trained):
 
 def test_esteban_and_unlabelled_data():
     run = train(dataset="sines", recipe="esteban", run_name="plain", **TINY)
-    assert run.config.model == "rgan" and run.config.discriminator == "lstm_per_step"
+    assert run.config.model == "rgan" and run.config.discriminator == "per_step"
     assert generate(run, count=5).x.shape == (5, 30, 1)
     with pytest.raises(ValueError, match="was trained without labels"):
         generate(run, labels=[1])
@@ -282,9 +282,10 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(trained, tmp_path, capsy
 
 def test_checkpoint_of_other_networks_is_refused(trained):
     from rcgan_nb.gan import RCGAN
+    from rcgan_nb.networks import Shape
 
     arrays, _ = checkpoint.read(trained.checkpoint())
-    other = RCGAN(train_config(hidden_units=10), 8, 8, 10)
+    other = RCGAN(train_config(hidden_units=10), Shape(8, 8, 10))
     with pytest.raises(ValueError, match="belongs to other networks"):
         checkpoint.assign(other.variables(), arrays)
 

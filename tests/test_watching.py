@@ -43,7 +43,7 @@ def kept(run):
 
 def test_figures_of_every_player_and_block_are_kept(settings):
     columns = train(steps=4, run_name="a", **settings).metrics()
-    for player, blocks in (("d", ("bidirectional", "logit")), ("g", ("lstm", "series"))):
+    for player, blocks in (("d", ("recurrent_0", "logit")), ("g", ("recurrent_0", "series"))):
         assert all(f"{player}_{figure}/{block}" in columns for figure in ("grad", "update") for block in blocks)
         norms = [columns[name] for name in columns if name.startswith(f"{player}_grad/")]
         assert np.sqrt(np.square(norms).sum(0)) == pytest.approx(columns[f"{player}_grad"], rel=1e-4)
@@ -284,7 +284,7 @@ def test_full_disk_leaves_the_last_checkpoint_and_a_run_to_go_on_with(settings, 
 
 
 def test_other_errors_of_the_system_keep_their_words(settings, monkeypatch):
-    def missing(*_):
+    def missing(*_, **__):
         raise FileNotFoundError(errno.ENOENT, "gone")
 
     monkeypatch.setattr(checkpoint, "write", missing)
