@@ -1,5 +1,7 @@
 """Sets of settings against each other: several seeds each, judged on the validation part."""
 
+from pathlib import Path
+
 import numpy as np
 
 from rcgan_nb import archive
@@ -79,11 +81,10 @@ def _trained(config, name, settings, seed):
         run = archive.find(run_name)
     except FileNotFoundError:
         return train(**{**_run_settings(config, settings), "seed": seed, "run_name": run_name})
-    differs = [
-        n
-        for n in wanted.names()
-        if n not in ("run_name", "model", "dataset") and getattr(run.config, n) != getattr(wanted, n)
-    ]
+    found = run.config
+    same_file = found.dataset == str(Path(wanted.dataset).expanduser().resolve())
+    same = {"run_name", "model", "dataset"} if same_file else {"run_name", "model"}
+    differs = [n for n in wanted.names() if n not in same and getattr(found, n) != getattr(wanted, n)]
     if differs:
         raise ValueError(f"run {run_name} exists with other settings ({', '.join(differs)}); give another name.")
     if run.status() == "finished":

@@ -106,7 +106,8 @@ def _networks(run, codec, which):
     from rcgan_nb.gan import RCGAN
     from rcgan_nb.networks import Shape
 
-    gan = RCGAN(run.config, Shape(**codec.sizes(run.data["num_classes"])))
+    alone = replace(run.config, num_devices=1)  # whatever machine it was trained on
+    gan = RCGAN(alone, Shape(**codec.sizes(run.data["num_classes"])))
     arrays, _ = checkpoint.read(run.checkpoint(which))
     checkpoint.assign(gan.variables(), arrays)
     return gan
