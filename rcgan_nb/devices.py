@@ -1,4 +1,4 @@
-"""Several devices for one training step."""
+"""Processors: threads of one device, and several devices for one training step."""
 
 
 def strategy(num_devices):
@@ -19,3 +19,17 @@ def strategy(num_devices):
             "see more (CUDA_VISIBLE_DEVICES)."
         )
     return tf.distribute.MirroredStrategy(found[:num_devices])
+
+
+def limit_threads(count):
+    """Compute each operation on so many threads, 0 on as many as TensorFlow likes; several still run at a time.
+
+    A recurrent step is made of small products, for which threads of one operation wait more than they work. The number
+    also decides the last bits of results. It can be set before TensorFlow's first operation only.
+    """
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+    except RuntimeError:
+        print(f"TensorFlow is at work already; op_threads {count} counts in a new process only.")

@@ -158,9 +158,7 @@ class RCGAN:
     def _d_gradients(self, batch, penalised):
         fake = self._fake(batch, training=False)
         with tf.GradientTape() as tape:
-            real_said, r1 = self._judged(batch["real"], batch, self.config.r1_weight, penalised)
-            fake_said, r2 = self._judged(fake, batch, self.config.r2_weight, penalised)
-            total, metrics = self._d_total(batch, real_said, fake_said, r1, r2)
+            total, metrics = self._d_total(batch, *self._judged_both(fake, batch, penalised))
             if self.config.gradient_penalty and penalised:
                 mixture = batch["real"] + batch["mixture"] * (fake - batch["real"])
                 metrics["penalty"] = self._one_norm(mixture, batch)
@@ -180,6 +178,28 @@ class RCGAN:
             metrics["d_classes"] = _class_loss(real_said, batch) + _class_loss(fake_said, batch)
             total += metrics["d_classes"]
         return total, metrics
+
+    def _judged_both(self, fake, batch, penalised):
+        """Verdicts on real and fake series and the penalties on their gradients: real, fake, r1, r2.
+
+        In one pass, which saves time, unless series of a batch see each other.
+        """
+        config, real = self.config, batch["real"]
+        together = config.minibatch_deviation or config.discriminator == "rcgan_v4"
+        if together or bool(config.r1_weight) != bool(config.r2_weight):
+            real_said, r1 = self._judged(real, batch, config.r1_weight, penalised)
+            fake_said, r2 = self._judged(fake, batch, config.r2_weight, penalised)
+            return real_said, fake_said, r1, r2
+        twice = {"conditions": {name: tf.concat([v, v], 0) for name, v in batch["conditions"].items()}}
+        series, size = tf.concat([real, fake], 0), tf.shape(real)[0]
+        with tf.GradientTape() as tape:
+            tape.watch(series)
+            said = self._judge(series, twice)
+        r1 = r2 = tf.constant(0.0)
+        if config.r1_weight and penalised:
+            squares = stabilisers.squared_norms(said["logits"], series, tape)
+            r1, r2 = tf.reduce_mean(squares[:size]), tf.reduce_mean(squares[size:])
+        return {n: v[:size] for n, v in said.items()}, {n: v[size:] for n, v in said.items()}, r1, r2
 
     def _judged(self, series, batch, weight, penalised):
         """The discriminator's verdict and, where it has a weight, the penalty on its gradient."""

@@ -12,8 +12,12 @@ def gradient_penalty(logits, series, tape):
     Source: Mescheder et al. 2018, arXiv:1801.04406, equations 9 and 10 (which weigh it by gamma / 2); both together
         with the relativistic loss: Huang et al. 2024, arXiv:2501.05441.
     """
-    gradient = tape.gradient(logits, series)
-    return tf.reduce_mean(tf.reduce_sum(tf.square(gradient), axis=(1, 2)))
+    return tf.reduce_mean(squared_norms(logits, series, tape))
+
+
+def squared_norms(logits, series, tape):
+    """Squared norm of the gradient at each series, `(batch,)`. Arguments as `gradient_penalty`."""
+    return tf.reduce_sum(tf.square(tape.gradient(logits, series)), axis=(1, 2))
 
 
 def one_norm_penalty(logits, series, tape):
@@ -111,7 +115,7 @@ class SpectralNorm:
         self.variables = variables
         self.vectors = {}
         for i, variable in enumerate(variables):
-            if len(variable.shape) > 1:
+            if len(variable.shape) > 1 and "bias" not in variable.name:  # that of a GRU is a matrix, too
                 start = tf.random.stateless_normal((1, variable.shape[-1]), [seed, i])
                 self.vectors[i] = tf.Variable(tf.math.l2_normalize(start), trainable=False)
 

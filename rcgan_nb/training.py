@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rcgan_nb import monitors, plots
+from rcgan_nb import devices, monitors, plots
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
@@ -42,6 +42,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
         config = dataclasses.replace(config, dataset=str(Path(config.dataset).expanduser().resolve()))
     config = dataclasses.replace(config, model=_model(config, data))
     _check(config, data)
+    devices.limit_threads(config.op_threads)
     loop = Loop(config, data)
     try:
         with _full_disk_explained(loop):

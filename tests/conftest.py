@@ -8,6 +8,7 @@ import pytest
 from rcgan_nb.series import SeriesSet, split
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # as op_threads, in whatever order tests run
 
 
 @pytest.fixture(autouse=True)

@@ -109,16 +109,16 @@ def test_every_pair_of_settings_goes_on_exactly():
         for row in rows:
             made = train_config(**TINY, **row)
 
-            def run(gan, steps, config=made):
-                for step in steps:
-                    metrics = gan.train_step(*batch(step, config.d_steps), np.int32(step))
+            def run(gan, step, config=made):
+                metrics = gan.train_step(*batch(step, config.d_steps), np.int32(step))
                 return {name: float(v) for name, v in metrics.items()}
 
-            whole, half, rest = (RCGAN(made, Shape(3, 2, 3)) for _ in range(3))
-            expected = run(whole, (1, 2, 3))
-            run(half, (1, 2))
-            checkpoint.assign(rest.variables(), states(half))
-            assert run(rest, (3,)) == expected, row
+            whole, rest = (RCGAN(made, Shape(3, 2, 3)) for _ in range(2))
+            run(whole, 1)
+            half = states(whole)
+            expected = run(whole, 2)
+            checkpoint.assign(rest.variables(), half)
+            assert run(rest, 2) == expected, row
             assert np.isfinite(list(expected.values())).all(), row
             one, other = states(whole), states(rest)
             assert all(np.array_equal(one[name], other[name]) for name in one), row

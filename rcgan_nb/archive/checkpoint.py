@@ -48,9 +48,9 @@ def assign(variables: dict, arrays: dict):
         raise ValueError(f"the checkpoint belongs to other networks; only one side has {odd[:5]}.")
     for name, variable in variables.items():
         value = arrays[name]
-        if tuple(variable.shape) != value.shape or np.dtype(variable.dtype) != value.dtype:
+        if tuple(variable.shape) != value.shape or variable.numpy().dtype != value.dtype:
             raise ValueError(
                 f"the checkpoint belongs to other networks: {name} is {value.dtype} {value.shape} in the file, "
-                f"{variable.dtype} {tuple(variable.shape)} in the network."
+                f"{variable.numpy().dtype} {tuple(variable.shape)} in the network."
             )
         variable.assign(value)
