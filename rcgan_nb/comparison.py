@@ -43,7 +43,8 @@ def _setting(item, text):
         return name, {"True": True, "False": False}.get(value, value)
     if kinds.get(name) in (int, float):
         try:
-            return name, float(value)
+            number = float(value)
+            return name, int(number) if kinds[name] is int and number.is_integer() else number
         except ValueError:
             pass  # TrainConfig says what it expects
     return name, value

@@ -296,3 +296,26 @@ def test_newer_checkpoint_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "FORMAT", 1)
     with pytest.raises(ValueError, match="has checkpoint format 2, this version reads up to 1"):
         checkpoint.read(tmp_path / "c.npz")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": "sines", "d_condition": "classifier"}, "reads labels, and there are none; take projection"),
+        ({"dataset": "digits", "discriminator": "rcgan_v4"}, "reads labels as a classifier only; set d_condition"),
+        ({"dataset": "digits", "multi_scale": 4}, "averages over 16 steps, and series have 8; lower it"),
+    ],
+)
+def test_networks_that_cannot_take_the_data_are_refused_before_anything_is_written(runs, settings, message):
+    with pytest.raises(ValueError, match=message):
+        train(steps=2, **settings)
+    assert not runs.exists()
+
+
+def test_ancestor_takes_no_condition_per_step(runs, tmp_path):
+    random = np.random.default_rng(0)
+    x, conditions = random.normal(size=(60, 5, 2)), random.normal(size=(60, 5, 3))
+    np.savez(tmp_path / "with.npz", x=x, conditions=conditions)
+    with pytest.raises(ValueError, match="rcgan_v4 takes labels alone"):
+        train(dataset=str(tmp_path / "with.npz"), generator="rcgan_v4", batch_size=8, steps=2)
+    assert not runs.exists()
