@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
 # What a trained and judged model depends on; plots, notebooks and archives may change without a new measurement.
 # Settings are kept with the result, so config.py may gain fields; the loop in training.py only calls train_step on
 # data.batches, step by step.
-MEASURED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "gan.py", "evaluation")
+MEASURED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py", "evaluation")
 
 
 def code_hash() -> str:

@@ -76,12 +76,13 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
 
 def _trained(config, name, settings, seed):
     """The finished run of a variant: found, gone on with, or trained."""
-    wanted = train_config(**{**_run_settings(config, settings), "seed": seed})
+    given = _run_settings(config, settings) | {"seed": seed}
+    wanted = train_config(**given)
     run_name = f"{config.name}-{'-'.join(name.split())}-{seed}"
     try:
         run = archive.find(run_name)
     except FileNotFoundError:
-        return train(**{**_run_settings(config, settings), "seed": seed, "run_name": run_name})
+        return train(**given, run_name=run_name)
     found = run.config
     same_file = found.dataset == str(Path(wanted.dataset).expanduser().resolve())
     same = {"run_name", "model", "dataset"} if same_file else {"run_name", "model"}

@@ -185,8 +185,8 @@ class RCGAN:
         In one pass, which saves time, unless series of a batch see each other.
         """
         config, real = self.config, batch["real"]
-        together = config.minibatch_deviation or config.discriminator == "rcgan_v4"
-        if together or bool(config.r1_weight) != bool(config.r2_weight):
+        see_each_other = config.minibatch_deviation or config.discriminator == "rcgan_v4"  # batch normalisation
+        if see_each_other or bool(config.r1_weight) != bool(config.r2_weight):
             real_said, r1 = self._judged(real, batch, config.r1_weight, penalised)
             fake_said, r2 = self._judged(fake, batch, config.r2_weight, penalised)
             return real_said, fake_said, r1, r2
@@ -197,7 +197,7 @@ class RCGAN:
             said = self._judge(series, twice)
         r1 = r2 = tf.constant(0.0)
         if config.r1_weight and penalised:
-            squares = stabilisers.squared_norms(said["logits"], series, tape)
+            squares = stabilisers.squared_norms(tape.gradient(said["logits"], series))
             r1, r2 = tf.reduce_mean(squares[:size]), tf.reduce_mean(squares[size:])
         return {n: v[:size] for n, v in said.items()}, {n: v[size:] for n, v in said.items()}, r1, r2
 
@@ -245,7 +245,7 @@ class RCGAN:
                 inner.watch(fake)
                 fake_said = self._judge(fake, batch)
             slope = inner.gradient(fake_said["logits"], fake) if r2_weight else None
-            r2 = tf.reduce_mean(tf.reduce_sum(tf.square(slope), axis=(1, 2))) if r2_weight else tf.constant(0.0)
+            r2 = tf.reduce_mean(stabilisers.squared_norms(slope)) if r2_weight else tf.constant(0.0)
             total, metrics = self._d_total(batch, real_said, fake_said, r1, r2)
             logits = real_said["logits"], fake_said["logits"]
             metrics["g_loss"] = self.loss.generator(*logits, _weights(real_said, fake_said))

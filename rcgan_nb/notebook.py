@@ -54,7 +54,7 @@ def _settings(source) -> list[str]:
         else:
             return []
         try:
-            ast.literal_eval(line.value)
+            ast.literal_eval(line.value)  # a plain value? Nothing is run: it takes literals only
         except (ValueError, TypeError):
             return []
     return names

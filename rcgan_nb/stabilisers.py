@@ -12,12 +12,12 @@ def gradient_penalty(logits, series, tape):
     Source: Mescheder et al. 2018, arXiv:1801.04406, equations 9 and 10 (which weigh it by gamma / 2); both together
         with the relativistic loss: Huang et al. 2024, arXiv:2501.05441.
     """
-    return tf.reduce_mean(squared_norms(logits, series, tape))
+    return tf.reduce_mean(squared_norms(tape.gradient(logits, series)))
 
 
-def squared_norms(logits, series, tape):
-    """Squared norm of the gradient at each series, `(batch,)`. Arguments as `gradient_penalty`."""
-    return tf.reduce_sum(tf.square(tape.gradient(logits, series)), axis=(1, 2))
+def squared_norms(gradient):
+    """Squared norm of each series' gradient: `(batch, seq_len, num_features)` to `(batch,)`."""
+    return tf.reduce_sum(tf.square(gradient), axis=(1, 2))
 
 
 def one_norm_penalty(logits, series, tape):
@@ -26,8 +26,8 @@ def one_norm_penalty(logits, series, tape):
     Args: as `gradient_penalty`.
     Source: Gulrajani et al. 2017, arXiv:1704.00028, equation 3 (which weighs it by 10).
     """
-    squares = tf.reduce_sum(tf.square(tape.gradient(logits, series)), axis=(1, 2))
-    return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
+    norms = tf.sqrt(squared_norms(tape.gradient(logits, series)) + 1e-12)
+    return tf.reduce_mean(tf.square(norms - 1.0))
 
 
 def targets(config, normal):

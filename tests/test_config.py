@@ -44,7 +44,7 @@ def test_whole_floats_are_integers():
 def notebook_globals(parameters, injected=""):
     """What a notebook's globals look like after its parameter cells."""
     names = {"In": ["", parameters, injected and "# Parameters\n" + injected]}
-    exec(parameters + "\n" + injected, names)
+    exec(parameters + "\n" + injected, names)  # texts of this file alone, run as a notebook runs its cells
     return names
 
 

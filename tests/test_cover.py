@@ -8,16 +8,13 @@ import itertools
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
+import tensorflow as tf
 
 from rcgan_nb import config as settings
+from rcgan_nb.archive import checkpoint
 from rcgan_nb.config import train_config
-
-tf = pytest.importorskip("tensorflow")
-
-from rcgan_nb.archive import checkpoint  # noqa: E402
-from rcgan_nb.gan import RCGAN  # noqa: E402
-from rcgan_nb.networks import Shape  # noqa: E402
+from rcgan_nb.gan import RCGAN
+from rcgan_nb.networks import Shape
 
 FACTORS = {
     "generator": settings.GENERATOR_NAMES,

@@ -42,7 +42,6 @@ def test_two_devices_train_as_one():
 
 
 def test_devices_that_are_not_there_are_refused():
-    pytest.importorskip("tensorflow")
     from rcgan_nb import train
 
     with pytest.raises(ValueError, match=r"num_devices is 4, but TensorFlow sees 1: .*CPU:0\. Lower it"):

@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from rcgan_nb.config import train_config
-
-tf = pytest.importorskip("tensorflow")
-
-from rcgan_nb.gan import RCGAN  # noqa: E402
-from rcgan_nb.networks import Shape  # noqa: E402
+from rcgan_nb.gan import RCGAN
+from rcgan_nb.networks import Shape
 
 TINY = {"hidden_units": 6, "latent_dim": 3, "batch_size": 3}
 

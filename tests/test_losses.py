@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-tf = pytest.importorskip("tensorflow")
-
-from rcgan_nb.losses import LOSSES  # noqa: E402
+from rcgan_nb.losses import LOSSES
 
 REAL, FAKE = np.array([1.0, -2.0]), np.array([0.5, 3.0])
 

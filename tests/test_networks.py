@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from rcgan_nb.config import CELL_NAMES, DISCRIMINATOR_NAMES, GENERATOR_NAMES, LOSS_NAMES, train_config
-
-tf = pytest.importorskip("tensorflow")
-
-from rcgan_nb.losses import LOSSES  # noqa: E402
-from rcgan_nb.networks import (  # noqa: E402
+from rcgan_nb.losses import LOSSES
+from rcgan_nb.networks import (
     CELLS,
     DISCRIMINATORS,
     GENERATORS,
