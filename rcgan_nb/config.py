@@ -137,7 +137,9 @@ class TrainConfig(DataConfig):
     batch_size: int = setting(64, "series per update", low=2)
     shards: int = setting(1, "equal parts of a batch that are computed side by side", low=1)
     op_threads: int = setting(1, "processor threads for one operation; 0 leaves it to TensorFlow", low=0)
-    num_devices: int = setting(1, "GPUs (or logical CPU devices) that share each batch", low=1)
+    num_devices: int = setting(
+        1, "GPUs (or logical CPU devices) that share each batch, on all machines together", low=1
+    )
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
     shared_forward: bool = setting(False, "both players learn from one pass of the same fake series: quicker")
     loss: str = setting("relativistic", "pair of losses", choices=LOSS_NAMES)

@@ -148,6 +148,8 @@ class Loop:
             checkpoint.assign(self.gan.variables(), arrays)
             self.step = meta["step"]
             lineage = {} if run else {"started_from": {"run": parent.name, "step": self.step}}
+        if self.gan.strategy:
+            devices.require_same_step(self.gan.strategy, self.step)
         if self.step >= config.steps:
             raise ValueError(
                 f"{self.step} steps are done already; say how many there shall be in all, as in steps={2 * self.step}."
