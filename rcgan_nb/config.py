@@ -152,8 +152,8 @@ class TrainConfig(DataConfig):
     beta_1: float = setting(0.0, "Adam's first decay", low=0.0, high=0.999999)
     beta_2: float = setting(0.99, "Adam's second decay", low=0.0, high=0.999999)
     clip_norm: float = setting(0.0, "largest norm of a network's gradient; 0 is off", low=0.0)
-    r1_weight: float = setting(1.0, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
-    r2_weight: float = setting(1.0, "the same at fake series; 0 is off", low=0.0)
+    r1_weight: float = setting(0.3, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
+    r2_weight: float = setting(0.3, "the same at fake series; 0 is off", low=0.0)
     gradient_penalty: float = setting(
         0.0, "weighs (gradient norm - 1) squared between real and fake; 0 is off", low=0.0
     )
