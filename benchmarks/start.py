@@ -34,14 +34,17 @@ def import_seconds():
     return ours - empty
 
 
-def papermill_run(dataset, *settings):
-    """Seconds from starting papermill to the first training step, and peak memory in GiB of it and its kernel."""
+def papermill_run(dataset, *settings, runs=None):
+    """Seconds from starting papermill to the first training step, and peak memory in GiB of it and its kernel.
+
+    The run goes into the folder `runs`, or away.
+    """
     with tempfile.TemporaryDirectory() as folder:
         output = str(Path(folder) / "out.ipynb")
         command = [sys.executable, "-m", "papermill", "--no-progress-bar", "--stdout-file", "/dev/stdout"]
         command += [str(NOTEBOOK), output, "-p", "dataset", dataset, *settings]
         begun, first = time.time(), None
-        environment = os.environ | {"RCGAN_RUNS": folder}
+        environment = os.environ | {"RCGAN_RUNS": str(runs or folder)}
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
         )

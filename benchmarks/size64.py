@@ -1,0 +1,43 @@
+"""Pictures of 64 x 64 beside the same ones of 28 x 28: `python -m benchmarks.size64` (fashion, about 2 hours)."""
+
+import time
+
+from benchmarks.common import keep, verdict
+from benchmarks.start import papermill_run
+from rcgan_nb import archive, evaluate, generate, load, paths
+
+MINUTES = 60
+SETTINGS = {"hidden_units": 128, "latent_dim": 16, "learning_rate": 2e-3, "instance_noise": 0.05}
+STEPS = {28: 12000, 64: 8000}
+
+
+def trained(dataset, side, data_settings):
+    """A run by papermill, as its user would make it: the run, seconds, seconds to the first step, peak GiB."""
+    name = f"{dataset}{side}-{time.time_ns()}"
+    settings = SETTINGS | data_settings | {"image_size": side, "steps": STEPS[side], "run_name": name}
+    given = [text for key, value in settings.items() for text in ("-p", key, str(value))]
+    begun = time.time()
+    first, peak = papermill_run(dataset, *given, runs=paths.runs())
+    return archive.find(name), time.time() - begun, first, peak
+
+
+def compare(dataset, name, **data_settings):
+    """Train at both sizes, judge each against its own test part, keep the result as `name`."""
+    rows, tstr, bars, settings, seconds = [], {}, {}, {}, {}
+    for side in STEPS:
+        run, seconds[side], first, peak = trained(dataset, side, data_settings)
+        settings[side] = run.config.to_dict()
+        report = evaluate(load(dataset, image_size=side, **data_settings), generate(run), judges=("cnn",))
+        print(report)
+        tstr[side] = report.value("tstr", "synthetic", "cnn")
+        rows += [row | {"measure": f"{row['measure']} at {side} x {side}"} for row in report.rows]
+    bars[f"first step at 64 x 64 after {first:.1f} s <= 75 s"] = first <= 75
+    bars[f"peak memory at 64 x 64 {peak:.2f} GiB < 4 GiB"] = peak < 4
+    bars[f"papermill at 64 x 64 took {seconds[64]:.0f} s <= {60 * MINUTES}"] = seconds[64] <= 60 * MINUTES
+    bars[f"tstr at 64 x 64 {tstr[64]:.3f}, at 28 x 28 {tstr[28]:.3f}: 0.05 less at most"] = tstr[64] >= tstr[28] - 0.05
+    facts = {"settings": settings, "seconds": seconds, "rows": rows}
+    keep(name, f"python -m benchmarks.{name}", {"met": verdict(bars), "bars": bars} | facts)
+
+
+if __name__ == "__main__":
+    compare("fashion", "size64")
