@@ -8,8 +8,9 @@ from benchmarks.common import conditions, keep, train_and_judge, verdict
 OURS = {
     "steps": 12000,
     "hidden_units": 128,
-    "latent_dim": 16,
     "learning_rate": 2e-3,
+    "r1_weight": 0.3,
+    "r2_weight": 0.3,
     "instance_noise": 0.05,
 }
 PLAIN = {"recipe": "esteban", "steps": 12000}  # with 100 units, as theirs

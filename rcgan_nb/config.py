@@ -123,7 +123,7 @@ class TrainConfig(DataConfig):
     d_bidirectional: bool = setting(True, "the discriminator's recurrence runs backwards, too")
     num_layers: int = setting(1, "recurrent layers one upon the other, in both networks", low=1)
     dilation: int = setting(1, "layer k goes from step t to t + dilation ** k; 1 is off", low=1)
-    latent_dim: int = setting(4, "size of the noise vector at every step", low=1)
+    latent_dim: int = setting(16, "size of the noise vector at every step", low=1)
     hidden_units: int = setting(256, "units of the recurrent layers", low=2)
     d_condition: str = setting(
         "projection",
@@ -133,7 +133,7 @@ class TrainConfig(DataConfig):
     multi_scale: int = setting(0, "coarser resolutions of time that are made and judged, too", low=0, high=6)
     minibatch_deviation: bool = setting(False, "the discriminator sees how much the series of a batch differ")
 
-    steps: int = setting(2200, "generator updates", low=1)
+    steps: int = setting(2300, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
     shards: int = setting(1, "equal parts of a batch that are computed side by side", low=1)
     op_threads: int = setting(1, "processor threads for one operation; 0 leaves it to TensorFlow", low=0)
@@ -152,8 +152,8 @@ class TrainConfig(DataConfig):
     beta_1: float = setting(0.0, "Adam's first decay", low=0.0, high=0.999999)
     beta_2: float = setting(0.99, "Adam's second decay", low=0.0, high=0.999999)
     clip_norm: float = setting(0.0, "largest norm of a network's gradient; 0 is off", low=0.0)
-    r1_weight: float = setting(0.3, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
-    r2_weight: float = setting(0.3, "the same at fake series; 0 is off", low=0.0)
+    r1_weight: float = setting(0.1, "half of it weighs the squared gradient norm at real series; 0 is off", low=0.0)
+    r2_weight: float = setting(0.1, "the same at fake series; 0 is off", low=0.0)
     gradient_penalty: float = setting(
         0.0, "weighs (gradient norm - 1) squared between real and fake; 0 is off", low=0.0
     )
@@ -293,7 +293,7 @@ class CompareConfig(DataConfig):
         "sets of settings, separated by ;, each a name and what differs from the default",
     )
     seeds: int = setting(3, "training seeds of each", low=1)
-    steps: int = setting(2200, "generator updates of each", low=1)
+    steps: int = setting(2300, "generator updates of each", low=1)
     judge: str = setting("svm", "classifier for TSTR on the validation part", choices=("svm", "cnn"))
     name: str = setting("stabilise", "how the runs' names begin; finished ones are used again")
 
