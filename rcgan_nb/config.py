@@ -133,7 +133,7 @@ class TrainConfig(DataConfig):
     multi_scale: int = setting(0, "coarser resolutions of time that are made and judged, too", low=0, high=6)
     minibatch_deviation: bool = setting(False, "the discriminator sees how much the series of a batch differ")
 
-    steps: int = setting(2300, "generator updates", low=1)
+    steps: int = setting(2100, "generator updates", low=1)
     batch_size: int = setting(64, "series per update", low=2)
     shards: int = setting(1, "equal parts of a batch that are computed side by side", low=1)
     op_threads: int = setting(1, "processor threads for one operation; 0 leaves it to TensorFlow", low=0)
@@ -293,7 +293,7 @@ class CompareConfig(DataConfig):
         "sets of settings, separated by ;, each a name and what differs from the default",
     )
     seeds: int = setting(3, "training seeds of each", low=1)
-    steps: int = setting(2300, "generator updates of each", low=1)
+    steps: int = setting(2100, "generator updates of each", low=1)
     judge: str = setting("svm", "classifier for TSTR on the validation part", choices=("svm", "cnn"))
     name: str = setting("stabilise", "how the runs' names begin; finished ones are used again")
 
