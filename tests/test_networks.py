@@ -1,5 +1,6 @@
 """Every network by values: conditions stay with their series, ends and masks are kept, time runs the right way."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -187,6 +188,34 @@ def test_mingru_by_hand():
         state = (1 - gate[:, t]) * state + gate[:, t] * np.tanh(candidate[:, t])
         expected.append(state)
     assert np.array(layer(x)) == pytest.approx(np.stack(expected, 1), abs=1e-5)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_unrolled_lstm_is_that_of_keras(backwards, masked):
+    options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
+    ours = recurrence.LSTM(4, unroll=True, **options)
+    theirs = keras.layers.LSTM(4, use_cudnn=False, **options)
+    x = tf.random.stateless_normal((3, 5, 2), [0, 1])
+    mask = tf.constant([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 0, 1, 0, 0]]) > 0 if masked else None
+    for layer in (ours, theirs):
+        layer.build(x.shape)
+    theirs.set_weights([np.random.default_rng(k).normal(size=w.shape) for k, w in enumerate(theirs.get_weights())])
+    ours.set_weights(theirs.get_weights())
+    slopes = []
+    for layer in (ours, theirs):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                found = layer(x, mask=mask)
+                total = tf.reduce_sum(found[0] ** 2)
+            slope = inner.gradient(total, x)
+            square = tf.reduce_sum(slope**2)
+        slopes.append([*found, slope, tape.gradient(square, x)])
+    for one, other in zip(*slopes, strict=True):  # sequence, both states, gradient, gradient of its square
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    assert np.abs(slopes[0][-1]).max() > 0.1
 
 
 @pytest.mark.parametrize("cell", CELLS)
