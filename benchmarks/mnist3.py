@@ -7,7 +7,9 @@ from benchmarks.common import conditions, keep, train_and_judge, verdict
 
 OURS = {
     "steps": 12000,
+    "batch_size": 64,
     "hidden_units": 128,
+    "latent_dim": 16,
     "learning_rate": 2e-3,
     "r1_weight": 0.3,
     "r2_weight": 0.3,

@@ -7,7 +7,15 @@ from benchmarks.start import papermill_run
 from rcgan_nb import archive, evaluate, generate, load, paths
 
 MINUTES = 60
-SETTINGS = {"hidden_units": 128, "learning_rate": 2e-3, "r1_weight": 0.3, "r2_weight": 0.3, "instance_noise": 0.05}
+SETTINGS = {
+    "batch_size": 64,
+    "hidden_units": 128,
+    "latent_dim": 16,
+    "learning_rate": 2e-3,
+    "r1_weight": 0.3,
+    "r2_weight": 0.3,
+    "instance_noise": 0.05,
+}
 STEPS = {28: 12000, 64: 8000}
 
 

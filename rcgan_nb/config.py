@@ -123,7 +123,7 @@ class TrainConfig(DataConfig):
     d_bidirectional: bool = setting(True, "the discriminator's recurrence runs backwards, too")
     num_layers: int = setting(1, "recurrent layers one upon the other, in both networks", low=1)
     dilation: int = setting(1, "layer k goes from step t to t + dilation ** k; 1 is off", low=1)
-    latent_dim: int = setting(16, "size of the noise vector at every step", low=1)
+    latent_dim: int = setting(64, "size of the noise vector at every step", low=1)
     hidden_units: int = setting(256, "units of the recurrent layers", low=2)
     d_condition: str = setting(
         "projection",
@@ -133,8 +133,8 @@ class TrainConfig(DataConfig):
     multi_scale: int = setting(0, "coarser resolutions of time that are made and judged, too", low=0, high=6)
     minibatch_deviation: bool = setting(False, "the discriminator sees how much the series of a batch differ")
 
-    steps: int = setting(2100, "generator updates", low=1)
-    batch_size: int = setting(64, "series per update", low=2)
+    steps: int = setting(1800, "generator updates", low=1)
+    batch_size: int = setting(128, "series per update", low=2)
     shards: int = setting(1, "equal parts of a batch that are computed side by side", low=1)
     op_threads: int = setting(1, "processor threads for one operation; 0 leaves it to TensorFlow", low=0)
     num_devices: int = setting(
@@ -293,7 +293,7 @@ class CompareConfig(DataConfig):
         "sets of settings, separated by ;, each a name and what differs from the default",
     )
     seeds: int = setting(3, "training seeds of each", low=1)
-    steps: int = setting(2100, "generator updates of each", low=1)
+    steps: int = setting(1800, "generator updates of each", low=1)
     judge: str = setting("svm", "classifier for TSTR on the validation part", choices=("svm", "cnn"))
     name: str = setting("stabilise", "how the runs' names begin; finished ones are used again")
 

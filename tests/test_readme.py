@@ -13,7 +13,7 @@ def test_script_runs(tmp_path, monkeypatch, capsys):
     script = re.search(r"```python\n(.*?)```", README.read_text(), re.S).group(1)
     assert len([line for line in script.splitlines() if line]) == 7
     monkeypatch.chdir(tmp_path)
-    shorter = script.replace("steps=2100", "steps=4, hidden_units=8")
+    shorter = script.replace("steps=1800", "steps=4, hidden_units=8")
     assert shorter != script
     (tmp_path / "script.py").write_text(shorter)
     runpy.run_path(str(tmp_path / "script.py"))  # the project's own text, in a folder of the test's own
