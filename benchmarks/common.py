@@ -16,6 +16,16 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
 # Settings are kept with the result, so config.py may gain fields; the loop in training.py only calls train_step on
 # data.batches, step by step.
 MEASURED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py", "evaluation")
+# Found for pictures larger than those of digits.
+PICTURES = {
+    "batch_size": 64,
+    "hidden_units": 128,
+    "latent_dim": 16,
+    "learning_rate": 2e-3,
+    "r1_weight": 0.3,
+    "r2_weight": 0.3,
+    "instance_noise": 0.05,
+}
 
 
 def code_hash() -> str:

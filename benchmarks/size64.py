@@ -2,27 +2,18 @@
 
 import time
 
-from benchmarks.common import keep, verdict
+from benchmarks.common import PICTURES, keep, verdict
 from benchmarks.start import papermill_run
 from rcgan_nb import archive, evaluate, generate, load, paths
 
 MINUTES = 60
-SETTINGS = {
-    "batch_size": 64,
-    "hidden_units": 128,
-    "latent_dim": 16,
-    "learning_rate": 2e-3,
-    "r1_weight": 0.3,
-    "r2_weight": 0.3,
-    "instance_noise": 0.05,
-}
 STEPS = {28: 12000, 64: 8000}
 
 
 def trained(dataset, side, data_settings):
     """A run by papermill, as its user would make it: the run, seconds, seconds to the first step, peak GiB."""
     name = f"{dataset}{side}-{time.time_ns()}"
-    settings = SETTINGS | data_settings | {"image_size": side, "steps": STEPS[side], "run_name": name}
+    settings = PICTURES | data_settings | {"image_size": side, "steps": STEPS[side], "run_name": name}
     given = [text for key, value in settings.items() for text in ("-p", key, str(value))]
     begun = time.time()
     first, peak = papermill_run(dataset, *given, runs=paths.runs())
