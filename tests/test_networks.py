@@ -167,14 +167,15 @@ def test_generator_learns_from_masks():
 
 
 @pytest.mark.parametrize("seq_len", [1, 5, 16, 23])
-def test_linear_scan_is_the_recurrence(seq_len):
+def test_gated_scan_is_the_recurrence(seq_len):
     random = np.random.default_rng(seq_len)
-    decay, value = (random.uniform(-1, 1, (3, seq_len, 2)).astype(np.float32) for _ in range(2))
+    keep, new = (random.uniform(-1, 1, (3, seq_len, 2)).astype(np.float32) for _ in range(2))
     state, expected = np.zeros((3, 2)), []
     for t in range(seq_len):
-        state = decay[:, t] * state + value[:, t]
+        state = keep[:, t] * state + (1 - keep[:, t]) * new[:, t]
         expected.append(state)
-    assert np.array(recurrence.linear_scan(decay, value)) == pytest.approx(np.stack(expected, 1), abs=1e-5)
+    found = recurrence.gated_scan(lambda *both: both, keep, new)
+    assert np.array(found) == pytest.approx(np.stack(expected, 1), abs=1e-5)
 
 
 def test_mingru_by_hand():
