@@ -12,10 +12,11 @@ import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
-# What a trained and judged model depends on; plots, notebooks and archives may change without a new measurement.
-# Settings are kept with the result, so config.py may gain fields; the loop in training.py only calls train_step on
-# data.batches, step by step.
-MEASURED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py", "evaluation")
+# What training depends on, and what a judged model does: plots, notebooks and archives may change without a new
+# measurement. Settings are kept with the result, so config.py may gain fields; the loop in training.py only calls
+# train_step on data.batches, step by step.
+TRAINED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py")
+JUDGED = (*TRAINED, "evaluation")
 # Found for pictures larger than those of digits.
 PICTURES = {
     "batch_size": 64,
@@ -28,10 +29,10 @@ PICTURES = {
 }
 
 
-def code_hash() -> str:
+def code_hash(parts) -> str:
     """SHA-256 of the code that decides the figures; a kept result counts while it is unchanged."""
     digest = hashlib.sha256()
-    for name in MEASURED:
+    for name in parts:
         path = PACKAGE / name
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
@@ -44,10 +45,11 @@ def machine() -> str:
     return f"{len(os.sched_getaffinity(0))} cores, {model}, Python {platform.python_version()}"
 
 
-def keep(name, command, results):
-    """Write results/NAME.json with command, machine, date and hash of the code."""
+def keep(name, command, results, parts=JUDGED):
+    """Write results/NAME.json with command, machine, date and hash of the code that decides it."""
     RESULTS.mkdir(exist_ok=True)
-    facts = {"command": command, "machine": machine(), "date": date.today().isoformat(), "code": code_hash()}
+    facts = {"command": command, "machine": machine(), "date": date.today().isoformat()}
+    facts |= {"parts": parts, "code": code_hash(parts)}
     (RESULTS / f"{name}.json").write_text(json.dumps(facts | results, indent=1) + "\n")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import keep, verdict
+from benchmarks.common import TRAINED, keep, verdict
 
 KILLS = 30
 SETTINGS = {"dataset": "digits", "hidden_units": 8, "log_every": 2, "sample_every": 200, "checkpoint_every": 2}
@@ -58,7 +58,7 @@ def main():
         f"run, {segments} segments": same,
         "so are the metrics": rows[0] == rows[1],
     }
-    keep("kills", "python -m benchmarks.kills", {"met": verdict(bars), "bars": bars, "settings": SETTINGS})
+    keep("kills", "python -m benchmarks.kills", {"met": verdict(bars), "bars": bars, "settings": SETTINGS}, TRAINED)
 
 
 if __name__ == "__main__":

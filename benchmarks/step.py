@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 import numpy as np
 import psutil
 
-from benchmarks.common import keep, verdict
+from benchmarks.common import TRAINED, keep, verdict
 from benchmarks.peers import worker as task
 from benchmarks.peers.driver import NotRun, Worker, python, rounds
 
@@ -222,7 +222,7 @@ def main():
         bars |= judged
     met = verdict(bars)
     if not (given.section or given.quick):
-        keep("step", "python -m benchmarks.step", {"met": met, "bars": bars} | results)
+        keep("step", "python -m benchmarks.step", {"met": met, "bars": bars} | results, TRAINED)
 
 
 if __name__ == "__main__":

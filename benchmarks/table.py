@@ -27,7 +27,8 @@ def section() -> str:
     parts = []
     for path in sorted(RESULTS.glob("*.json")):
         result = json.loads(path.read_text())
-        where = f"{result['date']}; {result['machine']}" + ("" if result["code"] == code_hash() else "; earlier code")
+        same = result["code"] == code_hash(result["parts"])
+        where = f"{result['date']}; {result['machine']}" + ("" if same else "; earlier code")
         parts.append(f"**{path.stem}**: `{result['command']}` ({where})\n")
         if "rows" in result:
             parts.append(table(result) + "\n")

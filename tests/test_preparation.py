@@ -159,7 +159,9 @@ def test_integral_does_not_count_what_follows_the_end():
 def test_prepared_sets_are_not_lost():
     preparation.prepare(PrepareConfig(name="kept", hide="0"))
     before = data.load("kept").fingerprint()
-    with pytest.raises(FileExistsError, match="the prepared set 'kept' exists already"):
+    preparation.prepare(PrepareConfig(name="kept", hide="0"))  # a notebook run again
+    assert data.load("kept").fingerprint() == before
+    with pytest.raises(FileExistsError, match="another prepared set 'kept' exists already"):
         preparation.prepare(PrepareConfig(name="kept"))
     with pytest.raises(ValueError, match="'kept' is a prepared set; prepare its original"):
         preparation.prepare(PrepareConfig(dataset="kept", name="again"))

@@ -8,20 +8,19 @@ from rcgan_nb import paths
 from rcgan_nb.config import SCALERS, PrepareConfig
 from rcgan_nb.data import SETS, codec, load, masking, scaling
 from rcgan_nb.data.images import shrink
-from rcgan_nb.series import SeriesSet
+from rcgan_nb.series import SeriesSet, read
 
 
 def prepare(config: PrepareConfig) -> SeriesSet:
     """Load, downsample, fit scaler and masks on the training part, and save under the set's new name.
+
+    Where the same set is there already, it stays; another of that name is replaced with `overwrite` alone.
 
     The saved series stay in original units; the fitted transforms travel with them and are applied at the door of the
     networks, so that everything generated returns in original units.
     """
     if config.name in SETS:
         raise ValueError(f"name {config.name!r} is a data set's own; choose another for the prepared set.")
-    path = paths.prepared(config.name)
-    if path.exists() and not config.overwrite:
-        raise FileExistsError(f"the prepared set {config.name!r} exists already; choose another name or set overwrite.")
     s = load(**config.load_arguments())
     if s.scaling:
         raise ValueError(f"{config.dataset!r} is a prepared set; prepare its original with all that is wanted.")
@@ -34,6 +33,13 @@ def prepare(config: PrepareConfig) -> SeriesSet:
     chain = scaling.fit(config.scaler, codec.filled(train, codec.means(train)), train.inside, first)
     info = {**s.info, "name": config.name, "prepared from": config.dataset}
     prepared = dataclasses.replace(s, scaling=scaling.to_json(chain), info=info)
+    path = paths.prepared(config.name)
+    if path.exists() and not config.overwrite:
+        if read(path).fingerprint() == prepared.fingerprint():
+            return prepared
+        raise FileExistsError(
+            f"another prepared set {config.name!r} exists already; choose another name or set overwrite."
+        )
     prepared.save(path)
     return prepared
 

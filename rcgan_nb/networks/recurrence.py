@@ -92,8 +92,8 @@ def gated_scan(terms, *sequences):
 class LSTM(layers.LSTM):
     """Keras's LSTM, weights and values alike. Unrolled it has the batch as its last axis: 7 % quicker with 128 units.
 
-    So the gates lie one behind the other in memory and are cut apart, and their gradients put together, without
-    copying; the bias is one more input that is always 1.
+    So the gates lie one behind the other in memory and are cut apart without copying; the bias is one more input that
+    is always 1.
     """
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
