@@ -84,8 +84,7 @@ def gated_scan(terms, *sequences):
         ends.append(left[k] * ends[-1] + came[k])
     before = ops.reshape(ops.stack(ends, axis=1), (-1, units))
     whole = [ops.reshape(s + k * before, (-1, blocks, units)) for s, k in zip(states, kept, strict=True)]
-    states = ops.reshape(ops.stack(whole, axis=2), (-1, blocks * size, units))
-    return states if blocks * size == seq_len else states[:, :seq_len]
+    return _first(ops.reshape(ops.stack(whole, axis=2), (-1, blocks * size, units)), seq_len)
 
 
 @keras.saving.register_keras_serializable("rcgan_nb")
@@ -170,7 +169,11 @@ def _dilated(layer, sequence, steps, apart):
     outcome = _masked(layer, _comb(sequence, apart), None if steps is None else _comb(steps, apart))
     length, units = outcome.shape[1:]
     outcome = ops.transpose(ops.reshape(outcome, (-1, apart, length, units)), (0, 2, 1, 3))
-    return ops.reshape(outcome, (-1, length * apart, units))[:, :seq_len]
+    return _first(ops.reshape(outcome, (-1, length * apart, units)), seq_len)
+
+
+def _first(sequence, seq_len):
+    return sequence if sequence.shape[1] == seq_len else sequence[:, :seq_len]  # a slice costs a copy backwards
 
 
 def _comb(array, apart):
