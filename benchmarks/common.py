@@ -12,10 +12,11 @@ import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
-# What training depends on, and what a judged model does: plots, notebooks and archives may change without a new
-# measurement. Settings are kept with the result, so config.py may gain fields; the loop in training.py only calls
-# train_step on data.batches, step by step.
-TRAINED = ("series.py", "data", "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py")
+# What training depends on, and what a judged model does: other data sets, plots, notebooks and archives may change
+# without a new measurement. Settings are kept with the result, so config.py may gain fields; the loop in training.py
+# only calls train_step on data.batches, step by step.
+DATA = tuple(f"data/{name}.py" for name in ("batches", "codec", "images", "scaling"))
+TRAINED = ("series.py", *DATA, "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py")
 JUDGED = (*TRAINED, "evaluation")
 # Found for pictures larger than those of digits.
 PICTURES = {
