@@ -58,8 +58,8 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
     """Train every variant with every seed, but for finished runs, and judge its series against the validation part.
 
     Returns: a row for each variant and seed: variant, seed, run, tstr (accuracy of a judge trained on synthetic series,
-        on validation series; labelled sets), coverage and d_grad, g_grad (medians of the gradient norms); the real
-        training part as the first row.
+        on validation series; labelled sets), coverage, d_grad, g_grad (medians of the gradient norms) and seconds of
+        training; the real training part as the first row.
     """
     named, data = variants(config), load(**config.load_arguments())
     rows = [{"variant": "real", "seed": 0, "run": ""} | judged(data, data.part("train"), config.judge)]
@@ -69,8 +69,10 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
         run = _trained(config, name, named[name], seed)
         synthetic = generate(run, seed=seed)
         metrics = run.metrics()
-        norms = {n: float(np.median(metrics[n])) for n in ("d_grad", "g_grad")}
-        rows.append({"variant": name, "seed": seed, "run": run.name} | judged(data, synthetic, config.judge) | norms)
+        more = {n: float(np.median(metrics[n])) for n in ("d_grad", "g_grad")} | {
+            "seconds": float(metrics["seconds"][-1])
+        }
+        rows.append({"variant": name, "seed": seed, "run": run.name} | judged(data, synthetic, config.judge) | more)
     return rows
 
 

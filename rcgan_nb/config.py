@@ -124,6 +124,7 @@ class TrainConfig(DataConfig):
     num_layers: int = setting(1, "recurrent layers one upon the other, in both networks", low=1)
     dilation: int = setting(1, "layer k goes from step t to t + dilation ** k; 1 is off", low=1)
     latent_dim: int = setting(64, "size of the noise vector at every step", low=1)
+    noise_hold: int = setting(1, "steps that share a noise vector; 0 is one vector for the whole series", low=0)
     hidden_units: int = setting(256, "units of the recurrent layers", low=2)
     d_condition: str = setting(
         "projection",
@@ -211,6 +212,10 @@ def _senseless(c):
     yield (
         c.multi_scale and "rcgan_v4" in (c.generator, c.discriminator),
         "rcgan_v4 makes and judges one resolution; set multi_scale to 0 or take other networks.",
+    )
+    yield (
+        c.noise_hold != 1 and c.generator == "rcgan_v4",
+        "rcgan_v4 has one noise vector anyway; leave noise_hold at 1.",
     )
     alone = c.loss in ("relativistic", "logistic") and not c.gradient_penalty
     alone = alone and not c.minibatch_deviation and c.d_condition != "classifier"

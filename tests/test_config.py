@@ -116,6 +116,7 @@ def test_every_setting_is_explained():
         ({"batch_size": 9, "shards": 2}, "batch_size 9 cannot be cut into 2 equal parts"),
         ({"batch_size": 12, "shards": 2, "num_devices": 4}, "batch_size 12 cannot be cut into 8 equal parts"),
         ({"generator": "rcgan_v4", "multi_scale": 1}, "one resolution; set multi_scale to 0"),
+        ({"generator": "rcgan_v4", "noise_hold": 0}, "one noise vector anyway; leave noise_hold at 1"),
         ({"shared_forward": True, "minibatch_deviation": True}, "shared_forward needs logits that depend on no other"),
         ({"shared_forward": True, "loss": "hinge"}, "shared_forward needs .* loss relativistic or logistic"),
         ({"learning_rate": -1e-3}, "learning_rate must be at least 0.0, but -0.001 came"),

@@ -24,6 +24,7 @@ FACTORS = {
     "d_bidirectional": (True, False),
     "num_layers": (1, 2),
     "dilation": (1, 2),
+    "noise_hold": (1, 0),
     "d_condition": ("projection", "embedding", "classifier"),
     "multi_scale": (0, 1),
     "minibatch_deviation": (False, True),

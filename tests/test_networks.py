@@ -164,6 +164,16 @@ def test_generator_learns_from_masks():
     assert (gradient[0, :3, 2:].max(0) > 0).all()
 
 
+@pytest.mark.parametrize(("hold", "count"), [(0, [7]), (3, [3, 3, 1])])
+def test_held_noise_is_that_of_the_first_step_of_each_block(hold, count):
+    model = GENERATORS["dense"](Shape(7, 2), train_config(noise_hold=hold, **TINY))
+    noise = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
+    held = np.concatenate([np.repeat(noise[:, [start]], n, 1) for start, n in zip([0, 3, 6], count, strict=False)], 1)
+    every = GENERATORS["dense"](Shape(7, 2), train_config(**TINY))
+    every.set_weights(model.get_weights())
+    assert model({"noise": noise}).numpy() == pytest.approx(every({"noise": held}).numpy(), abs=1e-6)
+
+
 # Recurrence ------------------------------------------------------------------------------------------------------
 
 

@@ -104,7 +104,8 @@ EVERY_SWITCH = "; ".join(
         "wasserstein": "loss wasserstein, gradient_penalty 10, penalty_every 2, generator causal, discriminator causal",
         "scales": "multi_scale 2, loss least_squares, generator encoder_decoder, discriminator encoder, d_steps 2",
         "balance": "balance loss, clip_norm 1, minibatch_deviation True, generator state, discriminator state",
-        "classes": "d_condition classifier, g_factor 0.5, num_layers 2, dilation 2, g_cell mingru, d_cell mingru",
+        "classes": "d_condition classifier, g_factor 0.5, num_layers 2, dilation 2, g_cell mingru, d_cell mingru, "
+        "noise_hold 2",
         "shared": "shared_forward True, shards 2, g_bidirectional True, d_condition embedding, balance gradient",
         "ancestor": "generator rcgan_v4, discriminator rcgan_v4, d_condition classifier, loss logistic",
     }.items()

@@ -67,7 +67,14 @@ def causal(shape, config):
 
 def _given(shape, config, one_hot=False):
     given = inputs(shape, "noise", config.latent_dim)
-    return given, beside_each_step(given["noise"], given, shape, one_hot=one_hot)
+    return given, beside_each_step(_held(given["noise"], config.noise_hold), given, shape, one_hot=one_hot)
+
+
+def _held(noise, hold):
+    """The first of every `hold` noise vectors, for all of them; over many steps a recurrence averages noise away."""
+    seq_len = noise.shape[1]
+    hold = min(hold, seq_len) or seq_len
+    return noise if hold == 1 else layers.UpSampling1D(hold)(noise[:, ::hold])[:, :seq_len]
 
 
 def _model(given, sequence, shape, config):
