@@ -58,10 +58,10 @@ def train_and_judge(dataset, name, *, judges=("svm", "cnn"), judge_seeds=3, **se
     """Train, draw as many series as there are training series, judge. Returns run, training seconds and report."""
     from rcgan_nb import evaluate, generate, load, train
 
-    data = load(dataset)
     begun = time.time()
     run = train(dataset=dataset, run_name=f"{name}-{time.time_ns()}", **settings)
     seconds = time.time() - begun
+    data = load(**run.config.load_arguments())
     synthetic = generate(run, count=len(data.part("train")), seed=settings.get("seed", 0))
     report = evaluate(data, synthetic, judges=judges, judge_seeds=judge_seeds)
     print(report)

@@ -97,6 +97,7 @@ class DataConfig(Config):
     min_faces_per_person: int = setting(0, "lfw: label by person, those with so many pictures; 0 for no labels", low=0)
     seq_len: int = setting(0, "tables: steps per window; 0 keeps each series whole", low=0)
     stride: int = setting(0, "tables: steps from one window to the next; 0 is seq_len (no overlap)", low=0)
+    variables: str = setting("", "clinical sets: names separated by commas, or a group (vitals); empty takes all")
 
     def load_arguments(self) -> dict:
         """The arguments of `load` that these settings stand for."""

@@ -6,15 +6,19 @@ from pathlib import Path
 
 from rcgan_nb import paths, series
 from rcgan_nb.config import ORDERS, did_you_mean
-from rcgan_nb.data import images, lfw, synthetic, tables
+from rcgan_nb.data import eicu, images, lfw, mimic, physionet, synthetic, tables
 from rcgan_nb.series import SeriesSet
 
 SETS = {
     "digits": images.digits,
+    "eicu": eicu.eicu,
     "fashion": images.fashion,
     "lfw": lfw.lfw,
+    "mimic3": mimic.mimic3,
+    "mimic3-demo": mimic.mimic3_demo,
     "mnist": images.mnist,
     "mnist3": images.mnist3,
+    "physionet2012": physionet.physionet2012,
     "sines": synthetic.sines,
     "sines5": synthetic.sines5,
     "smooth": synthetic.smooth,
@@ -22,7 +26,9 @@ SETS = {
 FILES = (".npz", ".csv", ".parquet")
 
 
-def load(dataset: str, *, image_size=0, image_order="rows", min_faces_per_person=0, seq_len=0, stride=0) -> SeriesSet:
+def load(
+    dataset: str, *, image_size=0, image_order="rows", min_faces_per_person=0, seq_len=0, stride=0, variables=""
+) -> SeriesSet:
     """Load a data set with its fixed split into train, validation and test parts.
 
     Args:
@@ -31,6 +37,7 @@ def load(dataset: str, *, image_size=0, image_order="rows", min_faces_per_person
         image_order: whether a step is a row, a column or a pixel.
         min_faces_per_person: lfw only; label by person, keeping persons with so many pictures.
         seq_len, stride: tables only; window length and the distance between windows, in steps.
+        variables: clinical sets only; names separated by commas, or that of a group; empty takes all.
     Raises:
         ValueError: unknown name, altered file, values that are not usable.
         FileNotFoundError: the files are not there and cannot be fetched.
@@ -38,7 +45,7 @@ def load(dataset: str, *, image_size=0, image_order="rows", min_faces_per_person
     if image_order not in ORDERS:
         raise ValueError(f"image_order {image_order!r} is not known; Known: {', '.join(ORDERS)}.")
     options = {"image_size": image_size, "min_faces_per_person": min_faces_per_person}
-    options |= {"seq_len": seq_len, "stride": stride}
+    options |= {"seq_len": seq_len, "stride": stride, "variables": variables}
     path = Path(dataset).expanduser()
     if dataset in SETS:
         s = SETS[dataset](**_taken(dataset, options, inspect.signature(SETS[dataset]).parameters))
@@ -62,7 +69,7 @@ def _taken(dataset, options, takes) -> dict:
     """Those options that the data set takes; others must not have been set."""
     for option, value in options.items():
         if value and option not in takes:
-            raise ValueError(f"{option} means nothing to the data set {dataset!r}; leave it at 0.")
+            raise ValueError(f"{option} means nothing to the data set {dataset!r}; leave it out.")
     return {option: value for option, value in options.items() if option in takes}
 
 
