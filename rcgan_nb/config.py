@@ -267,6 +267,7 @@ class GenerateConfig(Config):
     run: str = setting("latest", "name of a run under runs/, its path, or latest")
     count: int = setting(1000, "number of series", low=1)
     label: str = setting("", "class to draw; empty draws the training part's mix")
+    conditions: str = setting("", "a .csv or .parquet with a row of conditions for each series, in place of count")
     seed: int = setting(0, "equal seeds give equal series", low=0, high=2**31 - 1)
     checkpoint: str = setting("last", "which checkpoint of the run", choices=("last", "best"))
     file_format: str = setting("npz", "format of the file", choices=("npz", "csv", "parquet"))

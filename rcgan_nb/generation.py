@@ -57,18 +57,42 @@ def training_data(run) -> SeriesSet:
     return data if run.data["num_classes"] else without_labels(data)
 
 
+def conditions(run, path) -> SeriesSet:
+    """What `generate` takes as `like`, from a table with a row for each series to draw.
+
+    Its columns are `label`, for a run with classes, and one for each static value, by the names that its data set gave
+    them (else `static 0`, `static 1` ...).
+    Raises: ValueError: the run takes no such conditions, or a series of them; a column is missing or a cell not usable.
+    """
+    facts = run.data
+    if facts.get("num_conditions", 0):
+        raise ValueError("this run takes a condition for every step, which no table holds; give `like` from an .npz.")
+    count = facts.get("num_static", 0)
+    static = facts["summary"].get("static_names") or [f"static {i}" for i in range(count)]
+    if not count and not facts["num_classes"]:
+        raise ValueError("this run was trained without labels and static values; ask for a count instead.")
+    classes = facts["classes"] if facts["num_classes"] else ()
+    return tables.wanted(path, facts["shape"], classes=classes, static=static if count else ())
+
+
 def export(config: GenerateConfig) -> Path:
     """Draw series and write them as npz, CSV or Parquet, with a provenance file beside them. Returns the file."""
     run = archive.find(config.run)
-    which = f"{config.label or 'all'}-{config.checkpoint}-{config.count}-seed{config.seed}"
+    if config.conditions and config.label:
+        raise ValueError("conditions name the label of each series; leave label empty.")
+    chosen = f"like-{Path(config.conditions).stem}" if config.conditions else f"{config.label or 'all'}"
+    which = f"{chosen}-{config.checkpoint}{'' if config.conditions else f'-{config.count}'}-seed{config.seed}"
     default = run.path / f"synthetic-{which.replace('/', '_')}.{config.file_format}"
     path = Path(config.output).expanduser() if config.output else default
     if path.suffix != f".{config.file_format}":
         raise ValueError(f"output {path.name} and file_format {config.file_format!r} differ; let them agree.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into; make it first.")
-    label = [config.label] * config.count if config.label else None
-    made = generate(run, count=config.count, labels=label, seed=config.seed, which=config.checkpoint)
+    if config.conditions:
+        whom = {"like": conditions(run, config.conditions)}
+    else:
+        whom = {"count": config.count, "labels": [config.label] * config.count if config.label else None}
+    made = generate(run, **whom, seed=config.seed, which=config.checkpoint)
     if config.file_format == "npz":
         made.save(path)
     elif config.file_format == "csv":

@@ -1,5 +1,6 @@
 """Every test gets a runs folder of its own; the data folder stays the user's (RCGAN_DATA)."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -25,3 +26,32 @@ def small():
     y = np.arange(60, dtype=np.int32) % 4
     x += 3 * y[:, None, None]
     return SeriesSet(x=x, y=y, classes=tuple("abcd"), split=split(60, labels=y), info={"name": "small"})
+
+
+@pytest.fixture
+def conditioned(small):
+    """The small set with 3 static values and 6 conditions per step; each row's values tell which row it is."""
+    row = np.arange(60.0)
+    static = np.stack([row, -2 * row, np.full(60, 7.0)], 1)
+    conditions = 100 * row[:, None, None] + 10 * np.arange(5)[:, None] + np.arange(6)
+    return dataclasses.replace(small, static=static, conditions=conditions)
+
+
+@pytest.fixture(scope="session")
+def runs_with(tmp_path_factory):
+    """A function that trains a short run on a set, once for each name."""
+    from rcgan_nb import train
+
+    folder, made = tmp_path_factory.mktemp("conditioned"), {}
+
+    settings = {"steps": 2, "hidden_units": 8, "batch_size": 4, "r1_weight": 0, "r2_weight": 0}
+
+    def run_with(s, name):
+        if name not in made:
+            path = s.save(folder / f"{name}.npz")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("RCGAN_RUNS", str(folder / "runs"))
+                made[name] = train(dataset=str(path), run_name=name, **settings)
+        return made[name]
+
+    return run_with

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcgan_nb import data
-from rcgan_nb.data import clinical
+from rcgan_nb import data, evaluate, generate, generation, train
+from rcgan_nb.data import clinical, physionet
 
 REAL = Path(os.environ.get("RCGAN_DATA", ""))
 
@@ -89,6 +89,27 @@ def test_physionet_as_published():
     low, high = clinical.LIMITS["pH"]
     ph = s.x[:, :, s.features.index("pH")][s.observed[:, :, s.features.index("pH")]]
     assert ph.min() >= low and ph.max() <= high
+
+
+@pytest.mark.skipif(not (REAL / "physionet2012").is_dir(), reason="RCGAN_DATA has no physionet2012/")
+def test_physionet_from_training_to_a_judged_set(tmp_path, monkeypatch):
+    """Values, mask and conditions go all the way: a run, series for given patients in original units, figures."""
+    monkeypatch.setenv("RCGAN_RUNS", str(tmp_path))
+    monkeypatch.setenv("RCGAN_DATA", str(REAL))
+    settings = {"dataset": "physionet2012", "variables": "HR,Temp", "hidden_units": 8, "batch_size": 8, "seed": 1}
+    run = train(run_name="icu", steps=2, **settings)
+    real = data.load("physionet2012", variables="HR,Temp")
+    table = tmp_path / "whom.csv"
+    units = ",".join(f'"unit: {name}"' for name in physionet.UNIT_TYPES)
+    table.write_text(f"label,age (years),male (1; 0.5 unknown),{units}\ndied,80,1,0,0,1,0\nsurvived,30,0,1,0,0,0\n")
+    made = generate(run, like=generation.conditions(run, table))
+    assert made.x.shape == (2, 48, 2) and made.y.tolist() == [1, 0] and made.static[:, 0].tolist() == [80, 30]
+    low, high = (f(real.part("train").x[real.part("train").observed]) for f in (np.min, np.max))
+    assert (
+        made.observed.shape == made.x.shape and ((made.x[made.observed] >= low) & (made.x[made.observed] <= high)).all()
+    )
+    report = evaluate(real, generate(run), judges=("svm",), judge_seeds=1, epochs=1, progress=lambda text: None)
+    assert 0 <= report.value("tstr", "synthetic", "svm") <= 1 and report.value("trtr", "real", "svm") > 0.8
 
 
 # eICU ------------------------------------------------------------------------------------------------------------

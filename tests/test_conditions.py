@@ -6,24 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from rcgan_nb import generate, generation, load, series, train
+from rcgan_nb import generate, generation, load, series
 from rcgan_nb.archive.run import Run
 from rcgan_nb.config import PrepareConfig
 from rcgan_nb.data import as_series
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.data.preparation import downsample_image, downsample_time, prepare
 from rcgan_nb.evaluation import baselines
-
-TINY = {"steps": 2, "hidden_units": 8, "batch_size": 4, "r1_weight": 0, "r2_weight": 0}
-
-
-@pytest.fixture
-def conditioned(small):
-    """The small set with 3 static values and 6 conditions per step; each row's values tell which row it is."""
-    row = np.arange(60.0)
-    static = np.stack([row, -2 * row, np.full(60, 7.0)], 1)
-    conditions = 100 * row[:, None, None] + 10 * np.arange(5)[:, None] + np.arange(6)
-    return dataclasses.replace(small, static=static, conditions=conditions)
 
 
 def test_sets_without_conditions_keep_their_fingerprint():
@@ -213,22 +202,6 @@ def test_codec_refuses_conditions_that_it_does_not_know(small, conditioned):
         ValueError, match=r"static of each series must have shape None, .* but has \(3,\) \(None: there"
     ):
         Codec.fit(small, "minmax").conditions(conditioned)
-
-
-@pytest.fixture(scope="module")
-def runs_with(tmp_path_factory):
-    """A function that trains a short run on a set, once for each name."""
-    folder, made = tmp_path_factory.mktemp("conditioned"), {}
-
-    def run_with(s, name):
-        if name not in made:
-            path = s.save(folder / f"{name}.npz")
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("RCGAN_RUNS", str(folder / "runs"))
-                made[name] = train(dataset=str(path), run_name=name, **TINY)
-        return made[name]
-
-    return run_with
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def eicu(*, variables="") -> SeriesSet:
             "source": "eICU Collaborative Research Database v2.0 (Pollard et al. 2018)",
             "licence": LICENCE,
             "units": {name: VITALS[name][0] for name in names},
-            "static": [*(f"{name} {sign} {limit}" for name, sign, limit in TASKS), "age (years)", "male"],
+            "static_names": [*(f"{name} {sign} {limit}" for name, sign, limit in TASKS), "age (years)", "male"],
             "restricted": LICENCE,
         },
     )

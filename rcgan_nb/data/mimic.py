@@ -121,7 +121,7 @@ def _set(folder, variables) -> SeriesSet:
             "source": "MIMIC-III v1.4 (Johnson et al. 2016), benchmark of Harutyunyan et al. 2019",
             "licence": licence,
             "units": {name: UNITS[name] for name in names if name in UNITS},
-            "static": list(STATIC),
+            "static_names": list(STATIC),
             **({} if demo else {"restricted": licence}),
         },
     )

@@ -109,7 +109,7 @@ def physionet2012(*, variables="") -> SeriesSet:
             "source": "PhysioNet/CinC Challenge 2012, set a (Silva et al. 2012)",
             "licence": "ODC-By 1.0",
             "units": {name: UNITS[name] for name in names},
-            "static": list(STATIC),
+            "static_names": list(STATIC),
         },
     )
 

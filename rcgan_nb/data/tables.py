@@ -137,6 +137,39 @@ def _padded(pieces, per_series, features, path) -> SeriesSet:
     )
 
 
+def wanted(path, shape, *, classes=(), static=()) -> SeriesSet:
+    """Series to be drawn, a row for each: column `label` where there are classes, and one for each static value.
+
+    Args:
+        path: a .csv or .parquet; further columns are not looked at.
+        shape: (seq_len, num_features) of the series, which are left empty.
+        classes, static: names, of classes and of static values.
+    Raises: ValueError: a column is missing, a cell is empty, holds no number or no known class.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}; paths are taken from the folder where you started.")
+    table = _table(path)
+    needed = [*([LABEL] if classes else []), *static]
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise ValueError(f"{path} has no column {missing[0]!r}; this run needs {', '.join(map(repr, needed))}.")
+    for name in needed:
+        if table[name].isna().any():
+            raise ValueError(f"{path}: the column {name!r} has {int(table[name].isna().sum())} empty cells.")
+        if name != LABEL and table[name].dtype.kind not in "fiub":
+            raise ValueError(f"{path}: column {name!r} holds {table[name].iloc[0]!r}, no number.")
+    y = None
+    if classes:
+        found = table[LABEL].astype(str)
+        unknown = sorted(set(found) - set(classes))
+        if unknown:
+            raise ValueError(f"{path}: label {unknown[0]!r} is not known to this run; known: {', '.join(classes)}.")
+        y = found.map({name: k for k, name in enumerate(classes)}).to_numpy(np.int32)
+    values = table[list(static)].to_numpy(np.float32) if len(static) else None
+    return SeriesSet(x=np.zeros((len(table), *shape), np.float32), y=y, static=values, classes=tuple(classes))
+
+
 def to_frame(s: SeriesSet):
     """The long table of a set: series, time, features (empty where not observed), label and group if it has them.
 
