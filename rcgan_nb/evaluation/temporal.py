@@ -1,0 +1,183 @@
+"""Do synthetic series behave in time as real ones do? Differences of simple statistics, each 0 where nothing differs.
+
+All take SeriesSets of equal steps and features, look at observed values before the end only, and measure in units in
+which each feature of the real set has mean 0 and deviation 1.
+"""
+
+import dataclasses
+
+import numpy as np
+
+DRAWS = 30
+AT_MOST = 2000  # series of a set that are looked at
+
+
+def marginal(real, synthetic) -> float:
+    """Mean over features of the Wasserstein distance between all values (1: one standard deviation apart)."""
+    from scipy.stats import wasserstein_distance
+
+    pairs = zip(_values(*real), _values(*synthetic), strict=True)
+    return float(np.mean([wasserstein_distance(a, b) for a, b in pairs]))
+
+
+def autocorrelation(real, synthetic) -> float:
+    """Mean over features and lags (up to half of the steps, 24 at most) of |difference| of the autocorrelation."""
+    return float(np.nanmean(np.abs(_lagged(*real) - _lagged(*synthetic))))
+
+
+def cross_correlation(real, synthetic) -> float:
+    """Mean over pairs of features of |difference| of their correlation at the same step; NaN with one feature."""
+    a, b = _correlations(*real), _correlations(*synthetic)
+    pairs = np.triu_indices(len(a), 1)
+    return float(np.nanmean(np.abs(a - b)[pairs])) if len(a) > 1 else float("nan")
+
+
+def spectrum(real, synthetic) -> float:
+    """Mean over features of the total variation distance between mean power spectra, without the mean; 1 at most.
+
+    Gaps count as the feature's mean: of use between sets with like gaps.
+    """
+    a, b = _power(*real), _power(*synthetic)
+    return float(np.abs(a - b).sum(0).mean() / 2)
+
+
+def skewness(real, synthetic) -> float:
+    """Mean over features of |difference| of the third standardised moment."""
+    return _moment(real, synthetic, 3)
+
+
+def kurtosis(real, synthetic) -> float:
+    """Mean over features of |difference| of the fourth standardised moment."""
+    return _moment(real, synthetic, 4)
+
+
+MEASURES = {
+    "marginal": marginal,
+    "autocorrelation": autocorrelation,
+    "cross_correlation": cross_correlation,
+    "spectrum": spectrum,
+    "skewness": skewness,
+    "kurtosis": kurtosis,
+}
+
+
+def differences(real, synthetic, *, seed=0) -> dict[str, tuple[float, float, float]]:
+    """All MEASURES, each with the 2.5 and 97.5 percentiles over DRAWS resamplings of both sets' series.
+
+    Resampled sets differ by chance, so that the interval lies above 0 even where nothing differs: read it beside that
+    of two real sets of the same sizes.
+    Args:
+        real, synthetic: SeriesSets; of each AT_MOST series, drawn by `seed`.
+    """
+    random = np.random.default_rng(seed)
+    scale = _scale(real)
+    sets = [_arrays(s.take(random.permutation(len(s))[:AT_MOST]), scale) for s in (real, synthetic)]
+    found = {name: [measure(*sets)] for name, measure in MEASURES.items()}
+    for _ in range(DRAWS):
+        drawn = [tuple(v[rows] for v in arrays) for arrays, rows in _resampled(sets, random)]
+        for name, measure in MEASURES.items():
+            found[name].append(measure(*drawn))
+    kept = {name: values for name, values in found.items() if not np.isnan(values[0])}
+    return {name: (values[0], *map(float, np.quantile(values[1:], (0.025, 0.975)))) for name, values in kept.items()}
+
+
+def _resampled(sets, random):
+    return [(arrays, random.integers(0, len(arrays[0]), len(arrays[0]))) for arrays in sets]
+
+
+# Worst cases: what a measure of time has to tell from real series.
+
+
+def shuffled(s, *, seed=0):
+    """The same series, each with its own steps (up to its end) in a random order."""
+    random = np.random.default_rng(seed)
+    steps = s.x.shape[1]
+    ends = np.full(len(s), steps) if s.lengths is None else s.lengths
+    order = np.argsort(np.where(np.arange(steps) < ends[:, None], random.random((len(s), steps)), np.arange(steps) + 1))
+    return _reordered(s, lambda v: np.take_along_axis(v, order[:, :, None], axis=1))
+
+
+def marginals(s, *, seed=0):
+    """At every step and feature the real values, each from another series: right marginals and nothing else."""
+    random = np.random.default_rng(seed)
+    order = random.permuted(np.broadcast_to(np.arange(len(s))[:, None, None], s.x.shape).copy(), axis=0)
+    mixed = _reordered(s, lambda v: np.take_along_axis(v, order, axis=0))
+    return dataclasses.replace(mixed, x=np.where(mixed.valid, mixed.x, 0).astype(np.float32))
+
+
+def noise(s, *, seed=0):
+    """Normal noise with each feature's mean and deviation, observed where s is."""
+    mean, deviation = _scale(s)
+    x = np.random.default_rng(seed).normal(size=s.x.shape) * deviation + mean
+    return dataclasses.replace(s, x=np.where(s.valid, x, 0).astype(np.float32))
+
+
+WORST = {"shuffled": shuffled, "marginals": marginals, "noise": noise}
+
+
+def _reordered(s, change):
+    observed = None if s.observed is None else change(s.observed)
+    return dataclasses.replace(s, x=change(s.x), observed=observed)
+
+
+def _scale(s):
+    """Mean and deviation of each feature's observed values."""
+    count = s.valid.sum((0, 1)).clip(1)
+    mean = np.where(s.valid, s.x, 0).sum((0, 1), dtype=np.float64) / count
+    deviation = np.sqrt((np.where(s.valid, s.x - mean, 0) ** 2).sum((0, 1)) / count)
+    return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def _arrays(s, scale):
+    """Standardised values, 0 where there are none, and which there are, `(n, steps, features)` each."""
+    mean, deviation = scale
+    return np.where(s.valid, (s.x - mean) / deviation, 0.0), s.valid.copy()
+
+
+def _values(x, valid):
+    """The observed values of each feature; a 0 where there is none."""
+    return [x[:, :, k][valid[:, :, k]] if valid[:, :, k].any() else np.zeros(1) for k in range(x.shape[2])]
+
+
+def _lagged(x, valid):
+    """Autocorrelation about each set's own mean, `(lags, features)`; NaN where no two values are so far apart."""
+    x, variance = _centred(x, valid)
+    lags = range(1, 1 + min(24, max(1, x.shape[1] // 2))) if x.shape[1] > 1 else []
+    found = []
+    for lag in lags:
+        both = valid[:, lag:] & valid[:, :-lag]
+        count = both.sum((0, 1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append((x[:, lag:] * x[:, :-lag] * both).sum((0, 1)) / count / variance)
+    return np.array(found) if found else np.zeros((1, x.shape[2]))
+
+
+def _correlations(x, valid):
+    """Correlation of the features at the same step, `(features, features)`."""
+    x, variance = _centred(x, valid)
+    x, seen = (v.reshape(-1, v.shape[2]) for v in (x, valid.astype(float)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (x.T @ x) / (seen.T @ seen) / np.sqrt(np.outer(variance, variance))
+
+
+def _power(x, valid):
+    """Share of each frequency in the mean power of each feature, `(frequencies, features)`."""
+    x, _ = _centred(x, valid)
+    power = (np.abs(np.fft.rfft(x, axis=1)[:, 1:]) ** 2).mean(0)
+    return power / np.maximum(power.sum(0), 1e-12)
+
+
+def _moment(real, synthetic, order):
+    return float(np.mean(np.abs(_standard_moment(*real, order) - _standard_moment(*synthetic, order))))
+
+
+def _standard_moment(x, valid, order):
+    x, variance = _centred(x, valid)
+    return (x**order).sum((0, 1)) / valid.sum((0, 1)).clip(1) / variance ** (order / 2)
+
+
+def _centred(x, valid):
+    """x about its own mean, 0 where there is no value, and the variance of each feature."""
+    count = valid.sum((0, 1)).clip(1)
+    x = (x - x.sum((0, 1)) / count) * valid
+    return x, np.maximum((x**2).sum((0, 1)) / count, 1e-12)
