@@ -134,7 +134,7 @@ def test_evaluate(shared):
         r["measure"] for r in report.rows
     }
     assert {"real", "synthetic", "gaussian", "jitter"} == {r["set"] for r in report.rows}
-    assert figures(shared / "evaluate.ipynb") == 5
+    assert figures(shared / "evaluate.ipynb") == 6
 
 
 def test_generate(shared):

@@ -9,6 +9,7 @@ PERMUTATIONS = 200
 SCALES = 2.0 ** np.arange(-3, 3)  # bandwidths tried, in median distances
 TUNE_AT_MOST = 500  # series of each set that choose the bandwidths
 FEWEST = 20
+AT_MOST = 10_000  # series of a set, for who draws them
 
 
 @dataclass(frozen=True)
