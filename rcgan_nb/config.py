@@ -281,6 +281,7 @@ class EvaluateConfig(Config):
     run: str = setting("latest", "name of a run under runs/, its path, or latest")
     checkpoint: str = setting("last", "which checkpoint of the run", choices=("last", "best"))
     judges: str = setting("svm,cnn", "classifiers, separated by commas: svm, cnn")
+    tasks: str = setting("", "also asked of clinical series, separated by commas: label, HR<70, MAP>110")
     judge_seeds: int = setting(3, "how often each judge is trained anew", low=1)
     epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
     seed: int = setting(0, "seed of the synthetic series and of the baselines", low=0, high=2**31 - 1)

@@ -1,0 +1,180 @@
+"""Tasks on clinical series: who dies, and whether a vital sign passes a threshold in the hours that follow.
+
+A judge is trained on summaries of synthetic series and tested on real ones (TSTR), beside one trained on real series
+(TRTR), by the areas under the ROC and the precision-recall curve.
+"""
+
+import dataclasses
+import re
+import warnings
+
+import numpy as np
+
+from rcgan_nb.config import did_you_mean
+
+STATISTICS = ("mean", "least", "greatest", "first", "last", "share observed")
+DRAWS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """Will `feature` pass `limit` in one of the last `window` steps? The steps before are what a judge sees.
+
+    sign: '<' or '>'. A series without a value in the window has no answer and is left out.
+    """
+
+    feature: str
+    sign: str
+    limit: float
+    window: int = 12
+
+    def __str__(self):
+        return f"{self.feature}{self.sign}{self.limit:g}"
+
+    def answers(self, s):
+        """The series as a judge sees them, and their answers, 0 or 1."""
+        if self.feature not in s.features:
+            known = f"{did_you_mean(self.feature, s.features)}Known: {', '.join(s.features)}."
+            raise ValueError(f"feature {self.feature!r} is not known; {known}")
+        if not 0 < self.window < s.x.shape[1]:
+            raise ValueError(f"window must leave steps to see, 1 to {s.x.shape[1] - 1}, but {self.window} came.")
+        k = s.features.index(self.feature)
+        x, valid = s.x[:, -self.window :, k], s.valid[:, -self.window :, k]
+        passed = (x < self.limit if self.sign == "<" else x > self.limit) & valid
+        known = valid.any(1)
+        return _first(s, s.x.shape[1] - self.window).take(known), passed.any(1)[known].astype(np.int32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """The label of the set, of two classes; the second is what is to be found."""
+
+    def __str__(self):
+        return "label"
+
+    def answers(self, s):
+        if s.num_classes != 2:
+            raise ValueError(f"a task needs two classes, but the set has {s.num_classes}.")
+        return s, s.y
+
+
+def parse(text: str) -> list:
+    """Tasks from text such as 'label, HR<70, MAP>110'.
+
+    Raises: ValueError: a task that is neither `label` nor a feature, < or >, and a number.
+    """
+    found = []
+    for item in filter(None, map(str.strip, text.split(","))):
+        parts = re.fullmatch(r"(.+?)\s*([<>])\s*(-?\d+(?:\.\d+)?)", item)
+        if item != "label" and not parts:
+            raise ValueError(f"task {item!r} is not known; give label, or a feature with its limit, as in 'HR<70'.")
+        found.append(Threshold(parts[1], parts[2], float(parts[3])) if parts else Label())
+    return found
+
+
+def _first(s, steps):
+    """The series up to a step; those that end before keep their end."""
+    changed = {name: getattr(s, name)[:, :steps] for name in ("x", "observed", "conditions") if _has(s, name)}
+    lengths = None if s.lengths is None else s.lengths.clip(max=steps)
+    return dataclasses.replace(s, **changed, lengths=lengths, image=())
+
+
+def _has(s, name):
+    return getattr(s, name) is not None
+
+
+def summaries(s, static=False) -> np.ndarray:
+    """STATISTICS of every feature's observed values, `(n, features * 6)`, NaN where there are none; then static values.
+
+    Args:
+        static: whether the static values (age, sex) are seen, too.
+    """
+    valid = s.valid
+    x = np.where(valid, s.x, np.nan)
+    last_step = x.shape[1] - 1
+    first = np.take_along_axis(x, valid.argmax(1)[:, None], 1)[:, 0]
+    last = np.take_along_axis(x, last_step - valid[:, ::-1].argmax(1)[:, None], 1)[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of empty slices, which give NaN
+        found = [np.nanmean(x, 1), np.nanmin(x, 1), np.nanmax(x, 1), first, last, valid.mean(1)]
+    return np.concatenate([*found, s.static] if static else found, axis=1)
+
+
+def logistic(seed):
+    """Logistic regression on standardised summaries; what is missing counts as the mean."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fill = SimpleImputer(keep_empty_features=True)
+    return make_pipeline(fill, StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, random_state=seed))
+
+
+def forest(seed):
+    """Random forest of 300 trees; what is missing counts as the mean."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    trees = RandomForestClassifier(300, min_samples_leaf=5, n_jobs=-1, random_state=seed)
+    return make_pipeline(SimpleImputer(keep_empty_features=True), trees)
+
+
+JUDGES = {"logistic": logistic, "forest": forest}
+
+
+def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress=print) -> list[dict]:
+    """Areas under the curves of judges trained on each set and tested on the real test part.
+
+    Args:
+        data: SeriesSet with its split; sets: name -> SeriesSet that a judge is trained on, as synthetic ones.
+        tasks: see `parse`; judges: names of JUDGES; seeds: how often each is trained anew. They see static values, too,
+            where all sets have them.
+    Returns: rows of (measure, set, judge, value, low, high): measure is 'auroc TASK' or 'auprc TASK', the set 'real' is
+        the training part (TRTR), others are TSTR; 95 % over resamples of the test series and over seeds.
+    Raises: ValueError: a judge or feature that is not known, or a test part with one answer only.
+    """
+    for name in judges:
+        if name not in JUDGES:
+            raise ValueError(f"judge {name!r} is not known; {did_you_mean(name, JUDGES)}Known: {', '.join(JUDGES)}.")
+    train, rows = data.part("train"), []
+    static = all(s.static is not None for s in (train, *sets.values()))
+    for task in tasks:
+        test, truth = task.answers(data.part("test"))
+        if len(set(truth)) < 2:
+            raise ValueError(f"task {task}: all {len(truth)} test series have one answer; nothing can be told apart.")
+        for which, s in {"real": train, **sets}.items():
+            progress(f"task {task}: judges trained on {which}")
+            seen, answers = task.answers(s)
+            for judge in judges:
+                chances = [_chances(JUDGES[judge](k), seen, answers, test, static) for k in range(seeds)]
+                for measure, triple in _areas(truth, chances).items():
+                    value, low, high = (round(v, 4) for v in triple)
+                    found = {"measure": f"{measure} {task}", "set": which, "judge": judge}
+                    rows.append(found | {"value": value, "low": low, "high": high})
+    return rows
+
+
+def _chances(judge, seen, answers, test, static):
+    """The chance of a 1 that a judge gives each test series; the share of 1s where it saw one answer only."""
+    if len(set(answers)) < 2:
+        return np.full(len(test), float(answers.mean()))
+    return judge.fit(summaries(seen, static), answers).predict_proba(summaries(test, static))[:, 1]
+
+
+def _areas(truth, chances) -> dict[str, tuple[float, float, float]]:
+    """AUROC and AUPRC, means over seeds, with 95 % over resampled test series and seeds."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    random = np.random.default_rng(0)
+    found = {}
+    for name, area in {"auroc": roc_auc_score, "auprc": average_precision_score}.items():
+        drawn = []
+        while len(drawn) < DRAWS:
+            rows = random.integers(0, len(truth), len(truth))
+            if 0 < truth[rows].sum() < len(rows):
+                drawn.append(area(truth[rows], chances[random.integers(len(chances))][rows]))
+        low, high = np.quantile(drawn, (0.025, 0.975))
+        found[name] = float(np.mean([area(truth, c) for c in chances])), float(low), float(high)
+    return found

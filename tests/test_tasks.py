@@ -1,0 +1,102 @@
+"""Tasks on series: labels by hand, summaries by hand, and judges on sets of which is known what can be told."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rcgan_nb.evaluation import tasks
+from rcgan_nb.series import SeriesSet, split
+
+
+def heartbeats(x, observed=None, **more):
+    x = np.asarray(x, np.float32)
+    return SeriesSet(x=x, observed=observed, features=("HR", "Temp")[: x.shape[2]], **more)
+
+
+def test_threshold_looks_at_the_window_alone():
+    x = [[[60], [80], [80], [80]], [[80], [80], [60], [80]], [[80], [80], [80], [60]]]
+    observed = np.ones((3, 4, 1), bool)
+    observed[2, 2:] = False
+    seen, answers = tasks.Threshold("HR", "<", 70, window=2).answers(heartbeats(np.where(observed, x, 0), observed))
+    assert answers.tolist() == [0, 1] and seen.x.shape == (2, 2, 1) and seen.x[0, :, 0].tolist() == [60, 80]
+    assert seen.observed.shape == (2, 2, 1)
+    _, answers = tasks.Threshold("HR", ">", 70, window=2).answers(heartbeats(x))
+    assert answers.tolist() == [1, 1, 1]
+
+
+def test_summaries_by_hand():
+    observed = np.array([[[False], [True], [True], [True], [False]], [[False]] * 5])
+    x = np.where(observed, [[[0], [4], [2], [3], [0]]], 0)
+    found = tasks.summaries(heartbeats(x, observed))
+    assert found[0] == pytest.approx([3, 2, 4, 4, 3, 0.6])
+    assert np.isnan(found[1, :5]).all() and found[1, 5] == 0
+
+
+def test_tasks_from_text():
+    assert tasks.parse(" label, HR<70,Temp > 38.5 ") == [
+        tasks.Label(),
+        tasks.Threshold("HR", "<", 70),
+        tasks.Threshold("Temp", ">", 38.5),
+    ]
+    with pytest.raises(ValueError, match="task 'HR=70' is not known; give label, or a feature with its limit"):
+        tasks.parse("HR=70")
+
+
+def test_static_values_are_seen_where_all_sets_have_them():
+    s = trending(200, 4, told=False)
+    told = dataclasses.replace(s, static=s.y[:, None] + np.float32(0.5))
+    for sets, seen in (({"same": told}, True), ({"without": s}, False)):
+        found = tasks.evaluate_tasks(told, sets, [tasks.Label()], judges=("logistic",), progress=lambda text: None)
+        assert (value(found, "auroc label", "real", "logistic")["value"] == 1) == seen
+
+
+def trending(n, seed, told=True):
+    """Pulses that stay where they are; whoever has a high one dies, unless it is not told."""
+    random = np.random.default_rng(seed)
+    level = random.normal(80, 10, n)
+    x = level[:, None, None] + random.normal(0, 2, (n, 24, 1))
+    y = (level > 85).astype(np.int32)
+    y = y if told else random.permutation(y)
+    parts = split(n, labels=y, shares=(0.5, 0.2, 0.3))
+    return heartbeats(x, y=y, classes=("survived", "died"), split=parts)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    chosen = [tasks.Threshold("HR", ">", 90), tasks.Label()]
+    others = {"told": trending(200, 1), "random": trending(200, 2, told=False)}
+    return tasks.evaluate_tasks(trending(400, 0), others, chosen, seeds=2, progress=lambda text: None)
+
+
+def value(rows, measure, which, judge):
+    return next(r for r in rows if (r["measure"], r["set"], r["judge"]) == (measure, which, judge))
+
+
+@pytest.mark.parametrize("judge", ["logistic", "forest"])
+def test_what_can_be_told_is_and_what_cannot_is_not(rows, judge):
+    for which in ("real", "told"):
+        assert value(rows, "auroc label", which, judge)["value"] > 0.95
+        assert value(rows, "auroc HR>90", which, judge)["value"] > 0.95
+    assert value(rows, "auroc label", "random", judge)["value"] < 0.9  # it follows chance, whichever way
+    share = 0.31  # of those who die
+    assert value(rows, "auprc label", "real", judge)["value"] > 2 * share
+
+
+def test_areas_by_hand():
+    truth = np.array([0, 0, 1, 1] * 25)
+    found = tasks._areas(truth, [np.array([0.1, 0.4, 0.35, 0.8] * 25)])
+    assert found["auroc"][0] == pytest.approx(0.75) and found["auroc"][1] < 0.75 < found["auroc"][2]
+    assert found["auprc"][0] == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_one_answer_only_and_other_senseless_questions():
+    s = trending(60, 3)
+    with pytest.raises(ValueError, match="task HR>500: all 18 test series have one answer"):
+        tasks.evaluate_tasks(s, {}, [tasks.Threshold("HR", ">", 500)], progress=lambda text: None)
+    with pytest.raises(ValueError, match="feature 'Hr' is not known; Known: HR"):
+        tasks.Threshold("Hr", ">", 90).answers(s)
+    with pytest.raises(ValueError, match="window must leave steps to see, 1 to 23, but 24 came"):
+        tasks.Threshold("HR", ">", 90, window=24).answers(s)
+    with pytest.raises(ValueError, match="judge 'tree' is not known"):
+        tasks.evaluate_tasks(s, {}, [tasks.Label()], judges=("tree",))
