@@ -58,3 +58,12 @@ def _settings(source) -> list[str]:
         except (ValueError, TypeError):
             return []
     return names
+
+
+def or_why_not(ask, *given, **options) -> list:
+    """What `ask` finds; where the data do not allow the question, the reason is printed and nothing found."""
+    try:
+        return ask(*given, **options)
+    except ValueError as reason:
+        print(f"left out: {reason}")
+        return []

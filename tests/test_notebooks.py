@@ -134,7 +134,7 @@ def test_evaluate(shared):
         r["measure"] for r in report.rows
     }
     assert {"real", "synthetic", "gaussian", "jitter"} == {r["set"] for r in report.rows}
-    assert figures(shared / "evaluate.ipynb") == 6
+    assert figures(shared / "evaluate.ipynb") == 7
 
 
 def test_generate(shared):
