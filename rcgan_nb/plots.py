@@ -236,8 +236,12 @@ def scores(table):
         table: list of dicts with measure, judge, set, value, low, high.
     """
     measures = list(dict.fromkeys(row["measure"] for row in table))
-    figure, axes = plt.subplots(1, len(measures), figsize=(3.6 * len(measures), 3.2), squeeze=False)
-    for axis, measure in zip(axes[0], measures, strict=True):
+    columns = min(4, len(measures))
+    lines = -(-len(measures) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(3.6 * columns, 3.2 * lines), squeeze=False)
+    for axis in axes.flat[len(measures) :]:
+        axis.set_axis_off()
+    for axis, measure in zip(axes.flat, measures, strict=False):
         rows = [row for row in table if row["measure"] == measure][::-1]
         names = [f"{row['set']} {row['judge']}".strip() for row in rows]
         values = np.array([[row["value"], row["low"], row["high"]] for row in rows])
