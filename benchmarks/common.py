@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
 # only calls train_step on data.batches, step by step.
 DATA = tuple(f"data/{name}.py" for name in ("batches", "codec", "images", "scaling"))
 TRAINED = ("series.py", *DATA, "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py")
-JUDGED = (*TRAINED, "evaluation")
+JUDGED = (*TRAINED, *(f"evaluation/{n}.py" for n in ("baselines", "judges", "report", "similarity", "utility", "view")))
 # Found for pictures larger than those of digits.
 PICTURES = {
     "batch_size": 64,

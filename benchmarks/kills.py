@@ -58,7 +58,12 @@ def main():
         f"run, {segments} segments": same,
         "so are the metrics": rows[0] == rows[1],
     }
-    keep("kills", "python -m benchmarks.kills", {"met": verdict(bars), "bars": bars, "settings": SETTINGS}, TRAINED)
+    keep(
+        "kills",
+        "python -m benchmarks.kills",
+        {"met": verdict(bars), "bars": bars, "settings": SETTINGS},
+        (*TRAINED, "archive", "training.py"),
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 
 from rcgan_nb import data, evaluate, generate, generation, train
 from rcgan_nb.data import clinical, physionet
+from rcgan_nb.evaluation.tasks import evaluate_tasks, parse
 
 REAL = Path(os.environ.get("RCGAN_DATA", ""))
 
@@ -109,7 +110,10 @@ def test_physionet_from_training_to_a_judged_set(tmp_path, monkeypatch):
         made.observed.shape == made.x.shape and ((made.x[made.observed] >= low) & (made.x[made.observed] <= high)).all()
     )
     report = evaluate(real, generate(run), judges=("svm",), judge_seeds=1, epochs=1, progress=lambda text: None)
-    assert 0 <= report.value("tstr", "synthetic", "svm") <= 1 and report.value("trtr", "real", "svm") > 0.8
+    assert {row["set"] for row in report.rows} == {"real", "synthetic", "gaussian", "jitter"}
+    rows = evaluate_tasks(real, {"drawn": generate(run, count=300)}, parse("label"), seeds=1, progress=print)
+    areas = {(row["set"], row["judge"]): row["value"] for row in rows if row["measure"] == "auroc label"}
+    assert areas["real", "logistic"] > 0.7 > 0.55 < areas["static alone", "logistic"] < areas["real", "logistic"]
 
 
 # eICU ------------------------------------------------------------------------------------------------------------

@@ -60,6 +60,12 @@ def test_copies_lie_nearer_to_what_was_trained_on():
     assert np.mean(np.array(p) < 0.05) <= 0.3
 
 
+def test_large_numbers_do_not_matter():
+    x, y = normal(120, 0), normal(100, 1, 0.5)
+    near, far = (mmd.two_sample(x + shift, y + shift) for shift in (0.0, 1e4))
+    assert far.value == pytest.approx(near.value, rel=0.05) and far.p == near.p < 0.01
+
+
 def test_too_few_series_are_refused():
     with pytest.raises(ValueError, match="y has 12 series; the test needs 20 at least"):
         mmd.two_sample(normal(30, 0), normal(12, 1))

@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from rcgan_nb import archive, config, load
 from rcgan_nb.evaluation import Report
+from rcgan_nb.series import SeriesSet
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PAPERMILL = [sys.executable, "-m", "papermill", "--no-progress-bar"]
@@ -130,11 +132,29 @@ def test_train(trained, shared):
 def test_evaluate(shared):
     papermill("evaluate", shared / "evaluate.ipynb", "-p", "judge_seeds", "1", "-p", "epochs", "1")
     report = Report.read(archive.find("latest").path / "evaluation.json")
-    assert {"trtr", "tstr", "trts", "discriminative", "coverage", "distance_ratio"} == {
-        r["measure"] for r in report.rows
-    }
-    assert {"real", "synthetic", "gaussian", "jitter"} == {r["set"] for r in report.rows}
+    measures = {r["measure"] for r in report.rows}
+    assert {"trtr", "tstr", "trts", "discriminative", "coverage", "distance_ratio"} < measures
+    assert {"mmd2_p", "autocorrelation", "membership_distance", "nearest_ratio"} < measures
+    assert {"real", "synthetic", "gaussian", "jitter", "shuffled"} < {r["set"] for r in report.rows}
     assert figures(shared / "evaluate.ipynb") == 7
+
+
+def test_evaluate_clinical_tasks(shared, tmp_path):
+    """Two classes, gaps and few series: tasks are asked, what the data do not allow is left out and said."""
+    random = np.random.default_rng(0)
+    level = random.normal(80, 10, 60)
+    observed = random.random((60, 20, 1)) < 0.7
+    y = (level > 80).astype(np.int32)
+    x = np.where(observed, level[:, None, None] + random.normal(size=observed.shape), 0)
+    pulse = SeriesSet(x=x, y=y, observed=observed, classes=("lived", "died"), features=("HR",))
+    settings = ["-p", "dataset", str(pulse.save(tmp_path / "pulse.npz")), "-p", "run_name", "pulse"]
+    papermill("train", tmp_path / "t.ipynb", *TINY, "-p", "batch_size", "8", *settings)
+    judge = ["-p", "judges", "svm", "-p", "judge_seeds", "1", "-p", "epochs", "1", "-p", "tasks", "label, HR<80"]
+    done = papermill("evaluate", tmp_path / "e.ipynb", "-p", "run", "pulse", *judge, "--log-output")
+    measures = {r["measure"] for r in Report.read(archive.find("pulse").path / "evaluation.json").rows}
+    assert {"auroc label", "auprc label", "auroc HR<80", "auprc HR<80", "observed"} < measures
+    assert "tests of the laws need 20, and are left out" in done.stdout + done.stderr
+    assert "left out: there are 18 held-out persons" in done.stdout + done.stderr
 
 
 def test_generate(shared):

@@ -18,10 +18,11 @@ def test_threshold_looks_at_the_window_alone():
     x = [[[60], [80], [80], [80]], [[80], [80], [60], [80]], [[80], [80], [80], [60]]]
     observed = np.ones((3, 4, 1), bool)
     observed[2, 2:] = False
-    seen, answers = tasks.Threshold("HR", "<", 70, window=2).answers(heartbeats(np.where(observed, x, 0), observed))
+    task = tasks.Threshold("HR", "<", 70, window=2)
+    seen, answers = tasks._answered(task, heartbeats(np.where(observed, x, 0), observed))
     assert answers.tolist() == [0, 1] and seen.x.shape == (2, 2, 1) and seen.x[0, :, 0].tolist() == [60, 80]
     assert seen.observed.shape == (2, 2, 1)
-    _, answers = tasks.Threshold("HR", ">", 70, window=2).answers(heartbeats(x))
+    _, answers = tasks._answered(tasks.Threshold("HR", ">", 70, window=2), heartbeats(x))
     assert answers.tolist() == [1, 1, 1]
 
 
@@ -49,6 +50,35 @@ def test_static_values_are_seen_where_all_sets_have_them():
     for sets, seen in (({"same": told}, True), ({"without": s}, False)):
         found = tasks.evaluate_tasks(told, sets, [tasks.Label()], judges=("logistic",), progress=lambda text: None)
         assert (value(found, "auroc label", "real", "logistic")["value"] == 1) == seen
+        alone = [r["value"] for r in found if r["set"] == "static alone" and r["measure"] == "auroc label"]
+        assert alone == [1.0] * seen
+
+
+def test_answers_are_asked_and_not_shown():
+    s = trending(200, 4, told=False)
+    info = {"static_names": ["age", "next hour HR < 70"], "answers": ["next hour HR < 70"]}
+    s = dataclasses.replace(s, static=np.column_stack([np.full(200, 50), s.y]).astype(np.float32), info=info)
+    assert tasks.given(s).tolist() == [[50]] * 200
+    asked = tasks.parse("label, next hour HR < 70", info["static_names"])
+    assert asked == [tasks.Label(), tasks.Given("next hour HR < 70")]
+    found = tasks.evaluate_tasks(s, {}, asked, judges=("logistic",), progress=lambda text: None)
+    same = [r["value"] for r in found if r["measure"].startswith("auroc") and r["set"] == "real"]
+    assert same[0] == same[1] < 0.9
+
+
+def test_a_set_without_an_answer_is_chance():
+    s, silent = trending(200, 4), trending(100, 5)
+    silent = dataclasses.replace(silent, observed=np.arange(24)[:, None] * np.ones((100, 24, 1)) < 12)
+    gaps = dataclasses.replace(s, observed=np.ones(s.x.shape, bool))
+    task = [tasks.Threshold("HR", ">", 80)]
+    found = tasks.evaluate_tasks(gaps, {"silent": silent}, task, judges=("logistic",), progress=lambda text: None)
+    assert value(found, "auroc HR>80", "silent", "logistic")["value"] == 0.5
+
+
+def test_other_classes_are_refused():
+    s = trending(200, 4)
+    with pytest.raises(ValueError, match="real series have the classes"):
+        tasks.evaluate_tasks(s, {"other": dataclasses.replace(s, classes=("died", "survived"))}, [tasks.Label()])
 
 
 def trending(n, seed, told=True):
@@ -92,8 +122,9 @@ def test_areas_by_hand():
 
 def test_one_answer_only_and_other_senseless_questions():
     s = trending(60, 3)
-    with pytest.raises(ValueError, match="task HR>500: all 18 test series have one answer"):
-        tasks.evaluate_tasks(s, {}, [tasks.Threshold("HR", ">", 500)], progress=lambda text: None)
+    said = []
+    assert tasks.evaluate_tasks(s, {}, [tasks.Threshold("HR", ">", 500)], progress=said.append) == []
+    assert said == ["task HR>500: left out, the 18 test series with an answer do not have two"]
     with pytest.raises(ValueError, match="feature 'Hr' is not known; Known: HR"):
         tasks.Threshold("Hr", ">", 90).answers(s)
     with pytest.raises(ValueError, match="window must leave steps to see, 1 to 23, but 24 came"):

@@ -49,6 +49,28 @@ def test_cross_correlation_by_hand():
     assert np.isnan(temporal.cross_correlation(*[arrays([[[1.0], [2.0]]])] * 2))
 
 
+def test_correlation_is_that_of_steps_observed_together():
+    x = np.array([[[0.0, 0.0], [1.0, 1.0], [9.0, 0.0], [0.0, 7.0]]])
+    valid = np.array([[[True, True], [True, True], [True, False], [False, True]]])
+    assert temporal._correlations(x * valid, valid)[0, 1] == pytest.approx(1)
+
+
+def test_what_is_never_observed_is_the_worst_there_is():
+    real = arrays(np.random.default_rng(0).normal(size=(5, 8, 2)))
+    seen = np.ones((5, 8, 2), bool)
+    seen[:, :, 1] = False
+    none = arrays(real[0] * seen, seen)
+    assert temporal.autocorrelation(real, none) == pytest.approx(1)  # 0 for one feature, 2 for the other
+    assert temporal.cross_correlation(real, none) == 2 and temporal.observed(real, none) == 0.5
+
+
+def test_constant_features_are_left_out():
+    s = waves(60, 0)
+    flat = dataclasses.replace(s, x=np.concatenate([s.x, np.ones_like(s.x[:, :, :1])], 2), features=())
+    off = dataclasses.replace(flat, x=flat.x + np.float32(1e-5) * (np.arange(3) == 2) * (np.arange(40)[:, None] % 2))
+    assert temporal.differences(flat, off)["kurtosis"][0] == pytest.approx(0, abs=1e-6)
+
+
 def test_spectrum_by_hand():
     slow = arrays(np.sin(2 * np.pi * np.arange(8) / 8)[None, :, None])
     fast = arrays(np.sin(2 * np.pi * 2 * np.arange(8) / 8)[None, :, None])
@@ -64,7 +86,7 @@ def test_moments_by_hand():
 def test_real_series_differ_less_than_worst_cases():
     real, other = waves(200, 0), waves(200, 1)
     best = temporal.differences(real, other)
-    assert set(best) == set(temporal.MEASURES)
+    assert set(best) == set(temporal.MEASURES) - {"observed"}
     for name, measures in {
         "shuffled": ("autocorrelation", "spectrum"),
         "marginals": ("autocorrelation", "spectrum"),
@@ -90,3 +112,10 @@ def test_worst_cases_keep_what_they_should():
     spread = temporal.marginals(whole)
     assert (np.sort(spread.x, 0) == np.sort(whole.x, 0)).all()
     assert abs(np.corrcoef(spread.x[:, 0, 0], spread.x[:, 1, 0])[0, 1]) < 0.5
+
+
+def test_marginals_take_no_value_from_after_an_end():
+    lengths = np.array([2, 6] * 20, np.int32)
+    x = np.where(np.arange(6)[:, None] < lengths[:, None, None], 5.0, 0.0).astype(np.float32)
+    mixed = temporal.marginals(SeriesSet(x=x, lengths=lengths))
+    assert (mixed.x[mixed.valid] == 5).all() and mixed.valid.sum() > 80

@@ -59,11 +59,12 @@ def last_in_bin(series, bins, variables, values, shape) -> tuple[np.ndarray, np.
 
 
 def chosen(variables: str, known, groups) -> list[str]:
-    """Names of variables from text such as 'HR, Temp' or the name of a group; empty chooses all, in their order.
+    """Names of variables from text such as 'HR, Temp', groups among them; empty chooses all, in their order.
 
     Raises: ValueError: a name that is not known.
     """
-    names = groups.get(variables.strip()) or [name.strip() for name in variables.split(",") if name.strip()]
+    given = [name.strip() for name in variables.split(",") if name.strip()]
+    names = [name for item in given for name in groups.get(item, [item])]
     for name in names:
         if name not in known:
             options = [*groups, *known]

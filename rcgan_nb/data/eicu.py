@@ -26,6 +26,7 @@ TASKS = (
     ("systemicmean", "<", 70),
     ("systemicmean", ">", 110),
 )
+ANSWERS = tuple(f"next hour {name} {sign} {limit}" for name, sign, limit in TASKS)
 OLDEST = 90  # "> 89" in the table
 COLUMNS = {
     "patient": ("patientunitstayid", "uniquepid", "gender", "age", "hospitaldischargestatus"),
@@ -57,12 +58,13 @@ def eicu(*, variables="") -> SeriesSet:
     if len(patients) < 3:
         raise ValueError(f"{tables.folder} holds {len(patients)} complete stays; 3 are the least that can be split.")
     persons = patients["uniquepid"].to_numpy(str)
+    parts = split(len(patients), groups=persons)
     return SeriesSet(
         x=x[:, :STEPS, [list(VITALS).index(name) for name in names]],
         y=(patients["hospitaldischargestatus"] == "Expired").to_numpy(np.int32),
         groups=persons,
-        split=split(len(patients), groups=persons),
-        static=np.concatenate([_tasks(x[:, STEPS:]), _persons(patients)], axis=1).astype(np.float32),
+        split=parts,
+        static=np.concatenate([_tasks(x[:, STEPS:]), _persons(patients, parts == 0)], axis=1).astype(np.float32),
         classes=("survived", "died"),
         features=tuple(names),
         info={
@@ -70,7 +72,8 @@ def eicu(*, variables="") -> SeriesSet:
             "source": "eICU Collaborative Research Database v2.0 (Pollard et al. 2018)",
             "licence": LICENCE,
             "units": {name: VITALS[name][0] for name in names},
-            "static_names": [*(f"{name} {sign} {limit}" for name, sign, limit in TASKS), "age (years)", "male"],
+            "static_names": [*ANSWERS, "age (years)", "male"],
+            "answers": list(ANSWERS),
             "restricted": LICENCE,
         },
     )
@@ -103,10 +106,10 @@ def _tasks(hour) -> np.ndarray:
     return np.stack([found.any(1) for found in passed], axis=1)
 
 
-def _persons(patients) -> np.ndarray:
-    """Age and sex (0.5 where unknown), `(n, 2)`; the mean age where it is unknown."""
+def _persons(patients, trained) -> np.ndarray:
+    """Age and sex (0.5 where unknown), `(n, 2)`; the training part's mean age where it is unknown."""
     import pandas as pd
 
     age = pd.to_numeric(patients["age"].replace("> 89", OLDEST), errors="coerce")
     sex = patients["gender"].map({"Male": 1.0, "Female": 0.0}).fillna(0.5)
-    return np.column_stack([age.fillna(age.mean()), sex])
+    return np.column_stack([age.fillna(age[trained].mean()), sex])

@@ -78,7 +78,7 @@ def mimic3(*, variables="") -> SeriesSet:
     """Stays in intensive care of MIMIC-III: 48 hours of up to 17 variables, with the label who died in hospital.
 
     Reads PATIENTS, ADMISSIONS, ICUSTAYS, CHARTEVENTS and LABEVENTS (.csv or .csv.gz, header in any case) from the
-    folder `mimic3` of the data folder. Adults with one stay in the admission, in one unit, of 48 hours or more. A step
+    folder `mimic3` of the data folder. Adults with one stay in one unit in the admission, of 48 hours or more. A step
     is an hour and holds the last value charted in it; values outside of `clinical.LIMITS` count as not observed.
     `static` holds age, sex and type of unit. Split by patient. Restricted, as the data use agreement says, and so is
     what is trained on it; the open demo (`mimic3_demo`) is not.
@@ -87,17 +87,17 @@ def mimic3(*, variables="") -> SeriesSet:
         variables: names separated by commas, or `vitals`; empty takes all 17.
     Raises: FileNotFoundError: a table is missing; ValueError: a column is missing, or dates that cannot be read.
     """
-    return _set("mimic3", variables)
+    return _set("mimic3", variables, "MIMIC-III v1.4")
 
 
 def mimic3_demo(*, variables="") -> SeriesSet:
     """As `mimic3`, from the folder `mimic3-demo`: the 100 patients of the demo, ODbL 1.0, Johnson et al. 2016."""
-    return _set("mimic3-demo", variables)
+    return _set("mimic3-demo", variables, "the MIMIC-III Clinical Database Demo v1.4")
 
 
-def _set(folder, variables) -> SeriesSet:
+def _set(folder, variables, source) -> SeriesSet:
     names = chosen(variables, ITEMS, GROUPS)
-    tables = Tables(paths.data() / folder, COLUMNS, "MIMIC-III v1.4")
+    tables = Tables(paths.data() / folder, COLUMNS, source)
     patients, stays = _stays(tables)
     x, observed = _hours(tables, stays, names)
     seen = observed.any((1, 2))
@@ -132,9 +132,9 @@ def _stays(tables):
     patients = tables.read("PATIENTS", dates=("dob",))
     admissions = tables.read("ADMISSIONS")
     stays = tables.read("ICUSTAYS", dates=("intime",)).dropna(subset=["hadm_id", "intime", "los"])
-    once = ~stays["hadm_id"].duplicated(keep=False)
     one_unit = (stays["first_careunit"] == stays["last_careunit"]) & (stays["first_wardid"] == stays["last_wardid"])
-    stays = stays[once & one_unit & (stays["los"] >= HOURS / 24)]
+    stays = stays[one_unit]
+    stays = stays[~stays["hadm_id"].duplicated(keep=False) & (stays["los"] >= HOURS / 24)]
     stays = stays.merge(patients.dropna(subset=["dob"]), on="subject_id").merge(admissions, on="hadm_id")
     birthday = stays["dob"].dt.month * 100 + stays["dob"].dt.day
     begun = stays["intime"].dt.month * 100 + stays["intime"].dt.day

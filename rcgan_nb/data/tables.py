@@ -46,8 +46,8 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
     return _padded(pieces, _per_series(table, owners, groups, path), features, path)
 
 
-def _table(path):
-    """The table with text column names and a time that can be ordered."""
+def _raw(path):
+    """The table with text column names."""
     import pandas as pd
 
     try:
@@ -55,6 +55,14 @@ def _table(path):
     except (ValueError, OSError, UnicodeError, pd.errors.ParserError) as error:
         raise ValueError(f"{path} cannot be read as a table ({error}); write it again, one row per time.") from error
     table.columns = [str(name) for name in table.columns]
+    return table
+
+
+def _table(path):
+    """The same with a time that can be ordered."""
+    import pandas as pd
+
+    table = _raw(path)
     if TIME in table and not pd.api.types.is_any_real_numeric_dtype(table[TIME]):
         try:
             table[TIME] = pd.to_datetime(table[TIME])
@@ -149,7 +157,9 @@ def wanted(path, shape, *, classes=(), static=()) -> SeriesSet:
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}; paths are taken from the folder where you started.")
-    table = _table(path)
+    table = _raw(path)
+    if not len(table):
+        raise ValueError(f"{path} has no row; give one for each series.")
     needed = [*([LABEL] if classes else []), *static]
     missing = [name for name in needed if name not in table]
     if missing:

@@ -33,7 +33,7 @@ def two_sample(x, y, *, permutations=PERMUTATIONS, seed=0) -> Test:
     Source: Gretton et al. 2012, JMLR 13, equation 3; Sutherland et al. 2017, arXiv:1611.04488, section 3.
     """
     random = np.random.default_rng(seed)
-    (x_tune, x), (y_tune, y) = (_fifth(_flat(v, name), random) for v, name in ((x, "x"), (y, "y")))
+    (x_tune, x), (y_tune, y) = (_fifth(v, random) for v in _flat(x=x, y=y))
     bandwidths = tuned(x_tune, y_tune)
     joint, first = np.concatenate([x, y]), np.zeros(len(x) + len(y), bool)
     first[: len(x)] = True
@@ -51,8 +51,7 @@ def three_sample(synthetic, train, heldout, *, permutations=PERMUTATIONS, seed=0
     Source: Bounliphone et al. 2016, arXiv:1511.04581, with exchanges in place of its normal approximation.
     """
     random = np.random.default_rng(seed)
-    sets = ((synthetic, "synthetic"), (train, "train"), (heldout, "heldout"))
-    s, train, heldout = (_flat(v, name) for v, name in sets)
+    s, train, heldout = _flat(synthetic=synthetic, train=train, heldout=heldout)
     count = min(len(train), len(heldout))  # a larger set has nearer neighbours
     train, heldout = (v[random.permutation(len(v))[:count]] for v in (train, heldout))
     joint, first = np.concatenate([train, heldout]), np.arange(2 * count) < count
@@ -89,11 +88,14 @@ def tuned(x, y) -> tuple[float, float]:
     return tuple(float(median * scale**2) for scale in best)
 
 
-def _flat(x, name):
-    x = np.asarray(x, np.float32).reshape(len(x), -1)
-    if len(x) < FEWEST:
-        raise ValueError(f"{name} has {len(x)} series; the test needs {FEWEST} at least.")
-    return x
+def _flat(**sets):
+    """Sets as float32 `(n, values)`, about their common mean: distances of large numbers lose their digits."""
+    flat = [np.asarray(x, np.float32).reshape(len(x), -1) for x in sets.values()]
+    for name, x in zip(sets, flat, strict=True):
+        if len(x) < FEWEST:
+            raise ValueError(f"{name} has {len(x)} series; the test needs {FEWEST} at least.")
+    mean = np.mean([x.mean(0, dtype=np.float64) for x in flat], axis=0).astype(np.float32)
+    return [x - mean for x in flat]
 
 
 def _fifth(x, random):

@@ -1,11 +1,12 @@
 """Does a synthetic set give anyone away? Attacks, each beside the same attack by or on series that give nobody away.
 
-A person is the unit: with groups, whole groups are members or not, and intervals resample groups.
+A person is the unit: with groups, whole groups are members or not, and each counts once.
 """
 
 import numpy as np
 
 from rcgan_nb.evaluation import baselines, similarity
+from rcgan_nb.evaluation.persons import one_each
 from rcgan_nb.evaluation.view import View, check_alike
 
 DRAWS = 500
@@ -16,7 +17,8 @@ MEANING = {
     "membership_density": "AUC of the same by the density of synthetic against that of other real series",
     "membership_score": "AUC of the same by a score in hand, such as a discriminator's",
     "nearest_ratio": "share of synthetic series nearer to a training series than to any held-out one; 0.5 is chance",
-    "identifiability": "share of members with a synthetic series nearer than any other person's; 0.5 is chance",
+    "identifiability": "share of training series with a synthetic one nearer than any other person's; 0.5 is chance",
+    "static_again": "share of training persons with static values and label of their own that stand in the set as such",
     "attribute": "accuracy of guessing a member's label from the nearest synthetic series, less that for others",
 }
 
@@ -24,40 +26,34 @@ MEANING = {
 def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict]:
     """Attacks on the persons of the training part, with the held-out parts as those who are no members.
 
+    Of each person one series is attacked, so that a person with many counts no more than another.
     Args:
         data: SeriesSet with its split; synthetic: SeriesSet in the same units.
         score: a function from a SeriesSet to float `(n,)`, high where it takes series for members; None without.
-    Returns: rows of (measure, set, judge, value, low, high), see MEANING, with 95 % over resampled persons. Beside the
-        synthetic set stand `real` (a third of the held-out persons in its place: nothing of the training part is in
-        it), `gaussian`, and `jitter` (noisy copies, which every attack must see through).
+    Returns: rows of (measure, set, judge, value, low, high), see MEANING, with 95 % over resampled persons, for
+        nearest_ratio over synthetic series. Beside the synthetic set stand `real` (a third of the held-out persons in
+        its place: nothing of the training part is in it), `gaussian`, and `jitter` (noisy copies of those attacked,
+        which every attack must see through).
     Raises: ValueError: the sets cannot be compared, too few persons, or persons both trained on and held out.
     Source: Chen et al. 2020, arXiv:1909.03935 (distance); van Breugel et al. 2023, arXiv:2302.12580 (density, here by
         the distance to the nearest neighbour); Yoon et al. 2020, doi:10.1109/JBHI.2020.2980262 (identifiability).
     """
     check_alike(data, synthetic)
     random = np.random.default_rng(seed)
-    train = data.part("train")
-    heldout = data.take(np.isin(data.split, (1, 2)))
+    train, heldout = (one_each(s, random) for s in (data.part("train"), data.take(np.isin(data.split, (1, 2)))))
     _check_persons(train, heldout)
-    others, fresh, reference = _thirds(heldout, random)
+    others, fresh, reference = (heldout.take(slice(k, None, 3)) for k in range(3))
     count = min(len(train), len(others), AT_MOST)
-    members = train.take(random.permutation(len(train))[:count])
-    others = others.take(random.permutation(len(others))[:count])
+    members, others = train.take(slice(count)), others.take(slice(count))
     sets = {
         "synthetic": synthetic,
         "real": fresh,
         "gaussian": baselines.gaussian(train, seed=seed),
         "jitter": baselines.jitter(train, seed=seed),
     }
-    view, rows = View.fit(train), []
-    seen = {
-        "members": _flat(view.see(members)),
-        "others": _flat(view.see(others)),
-        "reference": _flat(view.see(reference)),
-    }
-    persons = [_persons(members), _persons(others)]
-    order = random.permutation(len(train))
-    trained, who = _flat(view.see(train))[order], _persons(train)[order]
+    view, rows = View.fit(data.part("train")), []
+    real = {"members": members, "others": others, "reference": reference, "train": train}
+    seen = {name: _flat(view.see(s)) for name, s in real.items()}
     for which, s in sets.items():
         progress(f"privacy: attacks on {which}")
         made = _flat(view.see(s))
@@ -67,13 +63,15 @@ def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict
         }
         if score is not None and which == "synthetic":
             attacks["membership_score"] = [np.asarray(score(side), float) for side in (members, others)]
-        for measure, (inside, outside) in attacks.items():
-            rows.append(_row(measure, which, _auc_interval(inside, outside, persons, random)))
+        rows += [_row(measure, which, _interval(_auc, *pair, random=random)) for measure, pair in attacks.items()]
         rows.append(_row("nearest_ratio", which, _nearest_ratio(made, seen, random)))
-        rows.append(_row("identifiability", which, _identifiability(made, trained, who, random)))
+        rows.append(_row("identifiability", which, _identifiability(made, seen["train"], random)))
         if data.y is not None:
-            found = _attribute(made, s.y, seen, (members.y, others.y))
-            rows.append(_row("attribute", which, _difference(*found, persons, random)))
+            right = _attribute(made, s.y, seen, (members.y, others.y))
+            rows.append(_row("attribute", which, _interval(lambda a, b: a.mean() - b.mean(), *right, random=random)))
+        if s.static is not None:
+            found = _static_again(train, s)
+            rows.append(_row("static_again", which, _interval(np.mean, found, random=random)))
     order = list(MEANING)
     return sorted(rows, key=lambda row: order.index(row["measure"]))
 
@@ -87,21 +85,8 @@ def _check_persons(train, heldout):
                 "a member or not. Split by person, for lfw without min_faces_per_person."
             )
     for name, s in (("training", train), ("held-out", heldout)):
-        persons = len(np.unique(_persons(s)))
-        if persons < FEWEST:
-            raise ValueError(f"there are {persons} {name} persons; attacks need {FEWEST} at least.")
-
-
-def _persons(s) -> np.ndarray:
-    """Who each series belongs to, as numbers; each its own without groups."""
-    return np.arange(len(s)) if s.groups is None else np.unique(s.groups, return_inverse=True)[1]
-
-
-def _thirds(s, random):
-    """Three sets of different persons."""
-    persons = _persons(s)
-    third = random.permutation(np.arange(persons.max() + 1) % 3)[persons]
-    return [s.take(third == k) for k in range(3)]
+        if len(s) < FEWEST:
+            raise ValueError(f"there are {len(s)} {name} persons; attacks need {FEWEST} at least.")
 
 
 def _flat(x):
@@ -123,28 +108,22 @@ def _nearest_ratio(made, seen, random):
     """Share of synthetic series nearer to a member than to one of the equally many others, ties counted half."""
     made = made[random.permutation(len(made))[:AT_MOST]]
     to_members, to_others = (_nearest(made, seen[side]) for side in ("members", "others"))
-    nearer = (to_members < to_others) + 0.5 * (to_members == to_others)
-    return _mean_interval(nearer, np.arange(len(nearer)), random)
+    return _interval(np.mean, (to_members < to_others) + 0.5 * (to_members == to_others), random=random)
 
 
-def _identifiability(made, trained, who, random):
-    """Share of training series nearer to a synthetic one than to any of another person; as many synthetic as real."""
-    count = min(len(made), len(trained))
-    made, trained, who = made[random.permutation(len(made))[:count]], trained[:count], who[:count]
-    asked = slice(None, AT_MOST)
-    identified = _nearest(trained[asked], made) < _nearest_other(trained, who, asked)
-    return _mean_interval(identified, who[asked], random)
+def _identifiability(made, train, random):
+    """Share of training series nearer to a synthetic one than to any other real one; as many synthetic as real."""
+    count = min(len(made), len(train))
+    made, train = made[random.permutation(len(made))[:count]], train[:count]
+    asked = train[:AT_MOST]
+    return _interval(np.mean, _nearest(asked, made) < _nearest_other(asked, train), random=random)
 
 
-def _nearest_other(x, who, asked):
-    """Distance of each series asked for to the nearest of x that is another person's."""
-    from sklearn.metrics import pairwise_distances_chunked
+def _nearest_other(asked, x):
+    """Distance of each series asked for, which are the first of x, to the nearest other one."""
+    from sklearn.neighbors import NearestNeighbors
 
-    def other(distances, start):
-        distances[who[start : start + len(distances), None] == who] = np.inf
-        return distances.min(1)
-
-    return np.concatenate(list(pairwise_distances_chunked(x[asked], x, reduce_func=other, working_memory=256)))
+    return NearestNeighbors(n_neighbors=2, algorithm="brute").fit(x).kneighbors(asked)[0][:, 1]
 
 
 def _attribute(made, labels, seen, truths):
@@ -155,43 +134,31 @@ def _attribute(made, labels, seen, truths):
     return [guess.predict(seen[side]) == truth for side, truth in zip(("members", "others"), truths, strict=True)]
 
 
-def _auc_interval(inside, outside, persons, random):
-    def auc(a, b):
-        from scipy.stats import rankdata
-
-        ranks = rankdata(np.concatenate([a, b]))[: len(a)]
-        return (ranks.sum() - len(a) * (len(a) + 1) / 2) / (len(a) * len(b))
-
-    return _interval(auc, inside, outside, persons, random)
+def _static_again(train, s):
+    """Of the training series whose static vector and label no other has: does the set hold these very values?"""
+    rows, count = np.unique(_whole(train), axis=0, return_counts=True)
+    alone = rows[count == 1]
+    held = {row.tobytes() for row in _whole(s)}
+    return np.array([row.tobytes() in held for row in alone]) if len(alone) else np.zeros(1)
 
 
-def _difference(inside, outside, persons, random):
-    return _interval(lambda a, b: a.mean() - b.mean(), inside, outside, persons, random)
+def _whole(s):
+    label = np.zeros(len(s)) if s.y is None else s.y
+    return np.column_stack([s.static, label]).astype(np.float32)
 
 
-def _interval(statistic, inside, outside, persons, random):
-    drawn = [
-        statistic(*(v[_resampled(who, random)] for v, who in zip((inside, outside), persons, strict=True)))
-        for _ in range(DRAWS)
-    ]
+def _auc(inside, outside):
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]
+    return (ranks.sum() - len(inside) * (len(inside) + 1) / 2) / (len(inside) * len(outside))
+
+
+def _interval(statistic, *sides, random):
+    """The statistic of the sides, with 95 % over resamples of each."""
+    drawn = [statistic(*(side[random.integers(0, len(side), len(side))] for side in sides)) for _ in range(DRAWS)]
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return statistic(inside, outside), low, high
-
-
-def _mean_interval(values, persons, random):
-    drawn = [values[_resampled(persons, random)].mean() for _ in range(DRAWS)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return values.mean(), low, high
-
-
-def _resampled(persons, random):
-    """Rows of as many persons as there are, drawn with replacement, each with all of theirs."""
-    order = np.argsort(persons, kind="stable")
-    _, starts, counts = np.unique(persons[order], return_index=True, return_counts=True)
-    drawn = random.integers(0, len(starts), len(starts))
-    lengths = counts[drawn]
-    offsets = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return order[np.repeat(starts[drawn], lengths) + offsets]
+    return statistic(*sides), low, high
 
 
 def _row(measure, which, triple):

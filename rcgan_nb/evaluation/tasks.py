@@ -11,9 +11,11 @@ import warnings
 import numpy as np
 
 from rcgan_nb.config import did_you_mean
+from rcgan_nb.evaluation.persons import one_each
+from rcgan_nb.evaluation.view import check_alike
 
 STATISTICS = ("mean", "least", "greatest", "first", "last", "share observed")
-DRAWS = 1000
+DRAWS = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Threshold:
         return f"{self.feature}{self.sign}{self.limit:g}"
 
     def answers(self, s):
-        """The series as a judge sees them, and their answers, 0 or 1."""
+        """The series as a judge sees them, their answers (0 or 1), and which have one."""
         if self.feature not in s.features:
             known = f"{did_you_mean(self.feature, s.features)}Known: {', '.join(s.features)}."
             raise ValueError(f"feature {self.feature!r} is not known; {known}")
@@ -41,8 +43,7 @@ class Threshold:
         k = s.features.index(self.feature)
         x, valid = s.x[:, -self.window :, k], s.valid[:, -self.window :, k]
         passed = (x < self.limit if self.sign == "<" else x > self.limit) & valid
-        known = valid.any(1)
-        return _first(s, s.x.shape[1] - self.window).take(known), passed.any(1)[known].astype(np.int32)
+        return _first(s, s.x.shape[1] - self.window), passed.any(1).astype(np.int32), valid.any(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,16 +56,32 @@ class Label:
     def answers(self, s):
         if s.num_classes != 2:
             raise ValueError(f"a task needs two classes, but the set has {s.num_classes}.")
-        return s, s.y
+        return s, s.y, np.ones(len(s), bool)
 
 
-def parse(text: str) -> list:
-    """Tasks from text such as 'label, HR<70, MAP>110'.
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A static value of 0 or 1, by its name: what a data set asks of a series beside its label."""
+
+    name: str
+
+    def __str__(self):
+        return self.name
+
+    def answers(self, s):
+        return s, s.static[:, s.info["static_names"].index(self.name)].astype(np.int32), np.ones(len(s), bool)
+
+
+def parse(text: str, static_names=()) -> list:
+    """Tasks from text such as 'label, HR<70, MAP>110', or static values by their names.
 
     Raises: ValueError: a task that is neither `label` nor a feature, < or >, and a number.
     """
     found = []
     for item in filter(None, map(str.strip, text.split(","))):
+        if item in static_names:
+            found.append(Given(item))
+            continue
         parts = re.fullmatch(r"(.+?)\s*([<>])\s*(-?\d+(?:\.\d+)?)", item)
         if item != "label" and not parts:
             raise ValueError(f"task {item!r} is not known; give label, or a feature with its limit, as in 'HR<70'.")
@@ -83,12 +100,8 @@ def _has(s, name):
     return getattr(s, name) is not None
 
 
-def summaries(s, static=False) -> np.ndarray:
-    """STATISTICS of every feature's observed values, `(n, features * 6)`, NaN where there are none; then static values.
-
-    Args:
-        static: whether the static values (age, sex) are seen, too.
-    """
+def summaries(s) -> np.ndarray:
+    """STATISTICS of every feature's observed values, `(n, features * 6)`; NaN where there are none."""
     valid = s.valid
     x = np.where(valid, s.x, np.nan)
     last_step = x.shape[1] - 1
@@ -97,7 +110,18 @@ def summaries(s, static=False) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of empty slices, which give NaN
         found = [np.nanmean(x, 1), np.nanmin(x, 1), np.nanmax(x, 1), first, last, valid.mean(1)]
-    return np.concatenate([*found, s.static] if static else found, axis=1)
+    return np.concatenate(found, axis=1)
+
+
+def given(s) -> np.ndarray:
+    """Static values that are known beforehand (age, sex), `(n, values)`; those that answer a task are left out."""
+    answers = s.info.get("answers", ())
+    known = [k for k, name in enumerate(s.info.get("static_names", range(s.static.shape[1]))) if name not in answers]
+    return s.static[:, known]
+
+
+def _both(s):
+    return np.concatenate([summaries(s), given(s)], axis=1)
 
 
 def logistic(seed):
@@ -129,26 +153,35 @@ def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress
 
     Args:
         data: SeriesSet with its split; sets: name -> SeriesSet that a judge is trained on, as synthetic ones.
-        tasks: see `parse`; judges: names of JUDGES; seeds: how often each is trained anew. They see static values, too,
-            where all sets have them.
+        tasks: see `parse`; judges: names of JUDGES; seeds: how often each is trained anew. Where all sets have static
+            values (see `given`), judges see them, too, and the set `static alone` says how far these go by themselves.
     Returns: rows of (measure, set, judge, value, low, high): measure is 'auroc TASK' or 'auprc TASK', the set 'real' is
-        the training part (TRTR), others are TSTR; 95 % over resamples of the test series and over seeds.
-    Raises: ValueError: a judge or feature that is not known, or a test part with one answer only.
+        the training part (TRTR), others are TSTR; 95 % over resampled persons of the test part and over seeds. A set
+        in which no series has an answer counts as chance; a task without two answers in the test part is left out, and
+        `progress` is told.
+    Raises: ValueError: a judge or feature that is not known, or sets that cannot be compared.
     """
     for name in judges:
         if name not in JUDGES:
             raise ValueError(f"judge {name!r} is not known; {did_you_mean(name, JUDGES)}Known: {', '.join(JUDGES)}.")
-    train, rows = data.part("train"), []
-    static = all(s.static is not None for s in (train, *sets.values()))
+    for s in sets.values():
+        check_alike(data, s)
+    sets = {"real": data.part("train"), **sets}
+    static = all(s.static is not None for s in sets.values())
+    asked = {name: (s, _both if static else summaries) for name, s in sets.items()}
+    if static:
+        asked["static alone"] = (sets["real"], given)
+    rows, random = [], np.random.default_rng(0)
     for task in tasks:
-        test, truth = task.answers(data.part("test"))
+        test, truth = _answered(task, one_each(data.part("test"), random))
         if len(set(truth)) < 2:
-            raise ValueError(f"task {task}: all {len(truth)} test series have one answer; nothing can be told apart.")
-        for which, s in {"real": train, **sets}.items():
+            progress(f"task {task}: left out, the {len(truth)} test series with an answer do not have two")
+            continue
+        for which, (s, look) in asked.items():
             progress(f"task {task}: judges trained on {which}")
-            seen, answers = task.answers(s)
+            seen, answers = _answered(task, s)
             for judge in judges:
-                chances = [_chances(JUDGES[judge](k), seen, answers, test, static) for k in range(seeds)]
+                chances = [_chances(JUDGES[judge](k), look, seen, answers, test) for k in range(seeds)]
                 for measure, triple in _areas(truth, chances).items():
                     value, low, high = (round(v, 4) for v in triple)
                     found = {"measure": f"{measure} {task}", "set": which, "judge": judge}
@@ -156,11 +189,17 @@ def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress
     return rows
 
 
-def _chances(judge, seen, answers, test, static):
-    """The chance of a 1 that a judge gives each test series; the share of 1s where it saw one answer only."""
+def _answered(task, s):
+    """The series that have an answer, as a judge sees them, and the answers; None where none has."""
+    seen, answers, known = task.answers(s)
+    return (seen.take(known) if known.any() else None), answers[known]
+
+
+def _chances(judge, look, seen, answers, test):
+    """The chance of a 1 that a judge gives each test series; the same for all where it saw no two answers."""
     if len(set(answers)) < 2:
-        return np.full(len(test), float(answers.mean()))
-    return judge.fit(summaries(seen, static), answers).predict_proba(summaries(test, static))[:, 1]
+        return np.full(len(test), 0.5)
+    return judge.fit(look(seen), answers).predict_proba(look(test))[:, 1]
 
 
 def _areas(truth, chances) -> dict[str, tuple[float, float, float]]:

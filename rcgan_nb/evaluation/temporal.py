@@ -22,14 +22,13 @@ def marginal(real, synthetic) -> float:
 
 def autocorrelation(real, synthetic) -> float:
     """Mean over features and lags (up to half of the steps, 24 at most) of |difference| of the autocorrelation."""
-    return float(np.nanmean(np.abs(_lagged(*real) - _lagged(*synthetic))))
+    return _mean_difference(_lagged(*real), _lagged(*synthetic))
 
 
 def cross_correlation(real, synthetic) -> float:
     """Mean over pairs of features of |difference| of their correlation at the same step; NaN with one feature."""
-    a, b = _correlations(*real), _correlations(*synthetic)
-    pairs = np.triu_indices(len(a), 1)
-    return float(np.nanmean(np.abs(a - b)[pairs])) if len(a) > 1 else float("nan")
+    pairs = np.triu_indices(real[0].shape[2], 1)
+    return _mean_difference(_correlations(*real)[pairs], _correlations(*synthetic)[pairs])
 
 
 def spectrum(real, synthetic) -> float:
@@ -39,6 +38,12 @@ def spectrum(real, synthetic) -> float:
     """
     a, b = _power(*real), _power(*synthetic)
     return float(np.abs(a - b).sum(0).mean() / 2)
+
+
+def observed(real, synthetic) -> float:
+    """Mean over features of |difference| of the share of values that were observed; NaN where all were."""
+    a, b = (valid.mean((0, 1)) for _, valid in (real, synthetic))
+    return float(np.abs(a - b).mean()) if (a < 1).any() or (b < 1).any() else float("nan")
 
 
 def skewness(real, synthetic) -> float:
@@ -56,6 +61,7 @@ MEASURES = {
     "autocorrelation": autocorrelation,
     "cross_correlation": cross_correlation,
     "spectrum": spectrum,
+    "observed": observed,
     "skewness": skewness,
     "kurtosis": kurtosis,
 }
@@ -71,7 +77,9 @@ def differences(real, synthetic, *, seed=0) -> dict[str, tuple[float, float, flo
     """
     random = np.random.default_rng(seed)
     scale = _scale(real)
+    varies = _deviation(real) > 0  # what is constant has no unit to be measured in
     sets = [_arrays(s.take(random.permutation(len(s))[:AT_MOST]), scale) for s in (real, synthetic)]
+    sets = [tuple(v[:, :, varies] for v in arrays) for arrays in sets]
     found = {name: [measure(*sets)] for name, measure in MEASURES.items()}
     for _ in range(DRAWS):
         drawn = [tuple(v[rows] for v in arrays) for arrays, rows in _resampled(sets, random)]
@@ -101,7 +109,9 @@ def marginals(s, *, seed=0):
     """At every step and feature the real values, each from another series: right marginals and nothing else."""
     random = np.random.default_rng(seed)
     order = random.permuted(np.broadcast_to(np.arange(len(s))[:, None, None], s.x.shape).copy(), axis=0)
-    mixed = _reordered(s, lambda v: np.take_along_axis(v, order, axis=0))
+    x, valid = (np.take_along_axis(v, order, axis=0) for v in (s.x, s.valid))
+    gaps = s.observed is not None or s.lengths is not None
+    mixed = dataclasses.replace(s, x=x, observed=valid if gaps else None)
     return dataclasses.replace(mixed, x=np.where(mixed.valid, mixed.x, 0).astype(np.float32))
 
 
@@ -121,11 +131,24 @@ def _reordered(s, change):
 
 
 def _scale(s):
-    """Mean and deviation of each feature's observed values."""
-    count = s.valid.sum((0, 1)).clip(1)
-    mean = np.where(s.valid, s.x, 0).sum((0, 1), dtype=np.float64) / count
-    deviation = np.sqrt((np.where(s.valid, s.x - mean, 0) ** 2).sum((0, 1)) / count)
-    return mean, np.where(deviation > 0, deviation, 1.0)
+    """Mean and deviation of each feature's observed values; 1 where these are all equal."""
+    deviation = _deviation(s)
+    return _mean(s), np.where(deviation > 0, deviation, 1.0)
+
+
+def _mean(s):
+    return np.where(s.valid, s.x, 0).sum((0, 1), dtype=np.float64) / s.valid.sum((0, 1)).clip(1)
+
+
+def _deviation(s):
+    squares = np.where(s.valid, s.x - _mean(s), 0) ** 2
+    return np.sqrt(squares.sum((0, 1)) / s.valid.sum((0, 1)).clip(1))
+
+
+def _mean_difference(real, synthetic):
+    """Mean |difference| of correlations; 2, the greatest, where the real set has one and the synthetic set none."""
+    difference = np.where(np.isnan(synthetic), 2.0, np.abs(real - synthetic))[~np.isnan(real)]
+    return float(difference.mean()) if difference.size else float("nan")
 
 
 def _arrays(s, scale):
@@ -153,11 +176,14 @@ def _lagged(x, valid):
 
 
 def _correlations(x, valid):
-    """Correlation of the features at the same step, `(features, features)`."""
-    x, variance = _centred(x, valid)
+    """Correlation of the features at the same step, over steps where both were observed, `(features, features)`."""
     x, seen = (v.reshape(-1, v.shape[2]) for v in (x, valid.astype(float)))
+    x = x * seen
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (x.T @ x) / (seen.T @ seen) / np.sqrt(np.outer(variance, variance))
+        count = seen.T @ seen
+        mean = x.T @ seen / count  # of the first where the second was observed, too
+        variance = (x**2).T @ seen / count - mean**2
+        return ((x.T @ x) / count - mean * mean.T) / np.sqrt(variance * variance.T)
 
 
 def _power(x, valid):
