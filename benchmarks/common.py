@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import platform
-import time
 from datetime import date
 from pathlib import Path
 
@@ -54,13 +53,28 @@ def keep(name, command, results, parts=JUDGED):
     (RESULTS / f"{name}.json").write_text(json.dumps(facts | results, indent=1) + "\n")
 
 
+def trained(dataset, name, **settings):
+    """A finished run of this code and these settings, found, gone on with or made; and its training seconds."""
+    from rcgan_nb import archive, train
+    from rcgan_nb.config import train_config
+
+    wanted = train_config(dataset=dataset, **settings).to_dict()
+    digest = hashlib.sha256(json.dumps([code_hash(TRAINED), wanted]).encode()).hexdigest()[:16]
+    run_name = f"{name}-{digest}"
+    try:
+        run = archive.find(run_name)
+        run = run if run.status() == "finished" else train(resume=run_name)
+    except FileNotFoundError:
+        run = train(dataset=dataset, run_name=run_name, **settings)
+    seconds = run.read_json("heartbeat.json")["seconds_first_step"] + run.metrics()["seconds"][-1]  # of all segments
+    return run, seconds
+
+
 def train_and_judge(dataset, name, *, judges=("svm", "cnn"), judge_seeds=3, **settings):
     """Train, draw as many series as there are training series, judge. Returns run, training seconds and report."""
-    from rcgan_nb import evaluate, generate, load, train
+    from rcgan_nb import evaluate, generate, load
 
-    begun = time.time()
-    run = train(dataset=dataset, run_name=f"{name}-{time.time_ns()}", **settings)
-    seconds = time.time() - begun
+    run, seconds = trained(dataset, name, **settings)
     data = load(**run.config.load_arguments())
     synthetic = generate(run, count=len(data.part("train")), seed=settings.get("seed", 0))
     report = evaluate(data, synthetic, judges=judges, judge_seeds=judge_seeds)
