@@ -139,7 +139,7 @@ def test_evaluate(shared):
     assert figures(shared / "evaluate.ipynb") == 7
 
 
-def test_evaluate_clinical_tasks(shared, tmp_path):
+def test_evaluate_clinical_tasks(tmp_path):
     """Two classes, gaps and few series: tasks are asked, what the data do not allow is left out and said."""
     random = np.random.default_rng(0)
     level = random.normal(80, 10, 60)
