@@ -47,7 +47,9 @@ def test_sines5():
 
 
 def test_unknown_set_offers_the_nearest():
-    with pytest.raises(ValueError, match="dataset 'lwf' is not known; did you mean 'lfw'.*Known: digits, eicu, fashion"):
+    with pytest.raises(
+        ValueError, match="dataset 'lwf' is not known; did you mean 'lfw'.*Known: digits, eicu, fashion"
+    ):
         data.load("lwf")
 
 
