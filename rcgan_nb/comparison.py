@@ -69,10 +69,9 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
         run = _trained(config, name, named[name], seed)
         synthetic = generate(run, seed=seed)
         metrics = run.metrics()
-        more = {n: float(np.median(metrics[n])) for n in ("d_grad", "g_grad")} | {
-            "seconds": float(metrics["seconds"][-1])
-        }
-        rows.append({"variant": name, "seed": seed, "run": run.name} | judged(data, synthetic, config.judge) | more)
+        norms = {n: float(np.median(metrics[n])) for n in ("d_grad", "g_grad")}
+        row = {"variant": name, "seed": seed, "run": run.name} | judged(data, synthetic, config.judge) | norms
+        rows.append(row | {"seconds": float(metrics["seconds"][-1])})
     return rows
 
 

@@ -78,7 +78,7 @@ def test_physionet_by_hand(home):
     assert s.groups[0] == "100" and s.y[:3].tolist() == [0, 0, 1] and s.classes == ("survived", "died")
 
 
-@pytest.mark.skipif(not (REAL / "physionet2012").is_dir(), reason="RCGAN_DATA has no physionet2012/")
+@pytest.mark.skipif(not (REAL / "physionet2012").is_dir(), reason="runs where RCGAN_DATA has physionet2012/")
 def test_physionet_as_published():
     s = data.load("physionet2012")
     assert s.x.shape == (4000, 48, 37) and int(s.y.sum()) == 554
@@ -92,7 +92,7 @@ def test_physionet_as_published():
     assert ph.min() >= low and ph.max() <= high
 
 
-@pytest.mark.skipif(not (REAL / "physionet2012").is_dir(), reason="RCGAN_DATA has no physionet2012/")
+@pytest.mark.skipif(not (REAL / "physionet2012").is_dir(), reason="runs where RCGAN_DATA has physionet2012/")
 def test_physionet_from_training_to_a_judged_set(tmp_path, monkeypatch):
     """Values, mask and conditions go all the way: a run, series for given patients in original units, figures."""
     monkeypatch.setenv("RCGAN_RUNS", str(tmp_path))
@@ -113,7 +113,8 @@ def test_physionet_from_training_to_a_judged_set(tmp_path, monkeypatch):
     assert {row["set"] for row in report.rows} == {"real", "synthetic", "gaussian", "jitter"}
     rows = evaluate_tasks(real, {"drawn": generate(run, count=300)}, parse("label"), seeds=1, progress=print)
     areas = {(row["set"], row["judge"]): row["value"] for row in rows if row["measure"] == "auroc label"}
-    assert areas["real", "logistic"] > 0.7 > 0.55 < areas["static alone", "logistic"] < areas["real", "logistic"]
+    assert areas["real", "logistic"] > 0.75
+    assert 0.55 < areas["static alone", "logistic"] < areas["real", "logistic"] - 0.05  # age alone tells something
 
 
 # eICU ------------------------------------------------------------------------------------------------------------
@@ -258,7 +259,7 @@ def test_dates_that_are_none_are_counted(home):
         data.load("mimic3")
 
 
-@pytest.mark.skipif(not (REAL / "mimic3-demo").is_dir(), reason="RCGAN_DATA has no mimic3-demo/")
+@pytest.mark.skipif(not (REAL / "mimic3-demo").is_dir(), reason="runs where RCGAN_DATA has mimic3-demo/")
 def test_mimic_demo_as_published():
     s = data.load("mimic3-demo")
     assert s.x.shape == (57, 48, 17) and int(s.y.sum()) == 17 and len(set(s.groups)) == 47

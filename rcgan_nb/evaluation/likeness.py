@@ -112,5 +112,6 @@ def holm(p) -> np.ndarray:
 
 
 def _row(measure, which, triple):
+    """As `Report.add`, with six digits: MMD^2 of like sets is small."""
     value, low, high = (round(float(v), 6) for v in triple)
     return {"measure": measure, "set": which, "judge": "", "value": value, "low": low, "high": high}

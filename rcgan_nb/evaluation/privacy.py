@@ -7,6 +7,7 @@ import numpy as np
 
 from rcgan_nb.evaluation import baselines, similarity
 from rcgan_nb.evaluation.persons import one_each
+from rcgan_nb.evaluation.report import Report
 from rcgan_nb.evaluation.view import View, check_alike
 
 DRAWS = 500
@@ -51,7 +52,7 @@ def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict
         "gaussian": baselines.gaussian(train, seed=seed),
         "jitter": baselines.jitter(train, seed=seed),
     }
-    view, rows = View.fit(data.part("train")), []
+    view, report = View.fit(data.part("train")), Report()
     real = {"members": members, "others": others, "reference": reference, "train": train}
     seen = {name: _flat(view.see(s)) for name, s in real.items()}
     for which, s in sets.items():
@@ -63,17 +64,18 @@ def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict
         }
         if score is not None and which == "synthetic":
             attacks["membership_score"] = [np.asarray(score(side), float) for side in (members, others)]
-        rows += [_row(measure, which, _interval(_auc, *pair, random=random)) for measure, pair in attacks.items()]
-        rows.append(_row("nearest_ratio", which, _nearest_ratio(made, seen, random)))
-        rows.append(_row("identifiability", which, _identifiability(made, seen["train"], random)))
+        for measure, pair in attacks.items():
+            report.add(measure, which, _interval(_auc, *pair, random=random))
+        report.add("nearest_ratio", which, _nearest_ratio(made, seen, random))
+        report.add("identifiability", which, _identifiability(made, seen["train"], random))
         if data.y is not None:
             right = _attribute(made, s.y, seen, (members.y, others.y))
-            rows.append(_row("attribute", which, _interval(lambda a, b: a.mean() - b.mean(), *right, random=random)))
+            report.add("attribute", which, _interval(lambda a, b: a.mean() - b.mean(), *right, random=random))
         if s.static is not None:
             found = _static_again(train, s)
-            rows.append(_row("static_again", which, _interval(np.mean, found, random=random)))
+            report.add("static_again", which, _interval(np.mean, found, random=random))
     order = list(MEANING)
-    return sorted(rows, key=lambda row: order.index(row["measure"]))
+    return sorted(report.rows, key=lambda row: order.index(row["measure"]))
 
 
 def _check_persons(train, heldout):
@@ -159,8 +161,3 @@ def _interval(statistic, *sides, random):
     drawn = [statistic(*(side[random.integers(0, len(side), len(side))] for side in sides)) for _ in range(DRAWS)]
     low, high = np.quantile(drawn, (0.025, 0.975))
     return statistic(*sides), low, high
-
-
-def _row(measure, which, triple):
-    value, low, high = (round(float(v), 4) for v in triple)
-    return {"measure": measure, "set": which, "judge": "", "value": value, "low": low, "high": high}

@@ -12,6 +12,7 @@ import numpy as np
 
 from rcgan_nb.config import did_you_mean
 from rcgan_nb.evaluation.persons import one_each
+from rcgan_nb.evaluation.report import Report
 from rcgan_nb.evaluation.view import check_alike
 
 STATISTICS = ("mean", "least", "greatest", "first", "last", "share observed")
@@ -91,13 +92,10 @@ def parse(text: str, static_names=()) -> list:
 
 def _first(s, steps):
     """The series up to a step; those that end before keep their end."""
-    changed = {name: getattr(s, name)[:, :steps] for name in ("x", "observed", "conditions") if _has(s, name)}
+    arrays = {name: getattr(s, name) for name in ("x", "observed", "conditions")}
+    changed = {name: array[:, :steps] for name, array in arrays.items() if array is not None}
     lengths = None if s.lengths is None else s.lengths.clip(max=steps)
     return dataclasses.replace(s, **changed, lengths=lengths, image=())
-
-
-def _has(s, name):
-    return getattr(s, name) is not None
 
 
 def summaries(s) -> np.ndarray:
@@ -171,7 +169,7 @@ def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress
     asked = {name: (s, _both if static else summaries) for name, s in sets.items()}
     if static:
         asked["static alone"] = (sets["real"], given)
-    rows, random = [], np.random.default_rng(0)
+    report, random = Report(), np.random.default_rng(0)
     for task in tasks:
         test, truth = _answered(task, one_each(data.part("test"), random))
         if len(set(truth)) < 2:
@@ -183,10 +181,8 @@ def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress
             for judge in judges:
                 chances = [_chances(JUDGES[judge](k), look, seen, answers, test) for k in range(seeds)]
                 for measure, triple in _areas(truth, chances).items():
-                    value, low, high = (round(v, 4) for v in triple)
-                    found = {"measure": f"{measure} {task}", "set": which, "judge": judge}
-                    rows.append(found | {"value": value, "low": low, "high": high})
-    return rows
+                    report.add(f"{measure} {task}", which, triple, judge)
+    return report.rows
 
 
 def _answered(task, s):

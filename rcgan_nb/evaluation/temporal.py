@@ -82,15 +82,12 @@ def differences(real, synthetic, *, seed=0) -> dict[str, tuple[float, float, flo
     sets = [tuple(v[:, :, varies] for v in arrays) for arrays in sets]
     found = {name: [measure(*sets)] for name, measure in MEASURES.items()}
     for _ in range(DRAWS):
-        drawn = [tuple(v[rows] for v in arrays) for arrays, rows in _resampled(sets, random)]
+        rows = [random.integers(0, len(x), len(x)) for x, _ in sets]
+        drawn = [tuple(v[r] for v in arrays) for arrays, r in zip(sets, rows, strict=True)]
         for name, measure in MEASURES.items():
             found[name].append(measure(*drawn))
     kept = {name: values for name, values in found.items() if not np.isnan(values[0])}
     return {name: (values[0], *map(float, np.quantile(values[1:], (0.025, 0.975)))) for name, values in kept.items()}
-
-
-def _resampled(sets, random):
-    return [(arrays, random.integers(0, len(arrays[0]), len(arrays[0]))) for arrays in sets]
 
 
 # Worst cases: what a measure of time has to tell from real series.
