@@ -147,7 +147,8 @@ def test_state_backwards_begins_at_the_end_of_its_series(cell):
     long = DISCRIMINATORS["state"](MASKED, config)
     short = DISCRIMINATORS["state"](Shape(4, 5, 4, observed=2, lengths=True), config)
     weights = zip(long.weights, long.get_weights(), strict=True)
-    short.set_weights([w[:4] if of.path.startswith("place/") else w for of, w in weights])
+    by_step = "bias" if cell == "mingru" else "none"
+    short.set_weights([w[:4] if of.name == by_step and len(w) == 7 else w for of, w in weights])
     x, label = series_of_lengths([4, 4]), np.array([1, 3], np.int32)
     pair = long({"series": x, "label": label})["logits"], short({"series": x[:, :4], "label": label})["logits"]
     assert pair[0].numpy() == pytest.approx(pair[1].numpy(), abs=1e-6) and np.abs(pair[0]).min() > 1e-6
@@ -197,24 +198,21 @@ def test_mingru_by_hand():
     gate, candidate = np.split(x @ kernel + bias, 2, axis=-1)
     gate, state, expected = 1 / (1 + np.exp(-gate)), 0.0, []
     for t in range(5):
-        state = (1 - gate[:, t]) * state + gate[:, t] * np.tanh(candidate[:, t])
+        state = gate[:, t] * state + (1 - gate[:, t]) * np.tanh(candidate[:, t])
         expected.append(state)
     assert np.array(layer(x)) == pytest.approx(np.stack(expected, 1), abs=1e-5)
 
 
-def test_mingru_is_told_where_each_step_stands():
-    """The vector of a place changes what follows it, and nothing before."""
-    config = train_config(
-        discriminator="per_step", d_cell="mingru", d_bidirectional=False, r1_weight=0.0, r2_weight=0.0, **TINY
-    )
-    model = DISCRIMINATORS["per_step"](Shape(7, 2), config)
-    vectors = next(w for w in model.weights if w.path == "place/vectors")
+@pytest.mark.parametrize("backwards", [False, True])
+def test_mingru_has_a_bias_for_every_step(backwards):
+    """That of a step changes what follows it, and nothing before; backwards it stays with its step."""
+    layer = recurrence.MinGRU(4, go_backwards=backwards)
     x = np.ones((1, 7, 2), np.float32)
-    once = model({"series": x})["logits"].numpy()[0]
-    moved = vectors.numpy()
-    moved[4] += 1
-    vectors.assign(moved)
-    changed = model({"series": x})["logits"].numpy()[0] != once
+    once = np.array(layer(x))[0]
+    moved = layer.bias.numpy()
+    moved[2 if backwards else 4] += 1
+    layer.bias.assign(moved)
+    changed = (np.array(layer(x))[0] != once).any(axis=1)
     assert changed.tolist() == [False] * 4 + [True] * 3
 
 
@@ -278,7 +276,9 @@ def test_backwards_is_forwards_on_the_reversed_series(cell):
     x = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
     layer = layers.Bidirectional(CELLS[cell](6, 5, "cell"))
     both = np.array(layer(x))
-    layer.forward_layer.set_weights(layer.backward_layer.get_weights())
+    kernel, *rest = layer.backward_layer.get_weights()
+    rest = [rest[0][::-1]] if cell == "mingru" else rest  # its bias stays with its step
+    layer.forward_layer.set_weights([kernel, *rest])
     forwards = np.array(layer(x[:, ::-1]))[:, :, :6]
     assert both[:, :, 6:] == pytest.approx(forwards[:, ::-1], abs=1e-6)
 

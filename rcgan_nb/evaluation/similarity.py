@@ -5,7 +5,7 @@ import numpy as np
 from rcgan_nb.evaluation import judges
 from rcgan_nb.evaluation.utility import interval
 
-QUERIES, REFERENCES, DRAWS = 2000, 5000, 20
+QUERIES, REFERENCES, DRAWS = 2000, 20_000, 20
 DISCRIMINATE_AT_MOST = 5000
 
 

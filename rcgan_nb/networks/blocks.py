@@ -10,7 +10,6 @@ from rcgan_nb.networks.recurrence import CELLS, stack
 
 __all__ = ["CELLS", "Shape"]
 LABEL_SIZE = 32
-PLACE_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -111,37 +110,12 @@ def read_masks(series, shape):
     return series, steps if shape.lengths else None
 
 
-@keras.saving.register_keras_serializable("rcgan_nb")
-class Place(layers.Layer):
-    """Append to every step a vector that is learned for its place in the series.
-
-    Source: Gehring et al. 2017, arXiv:1705.03122, section 3.1; beside the step's values in place of added to them.
-    """
-
-    def build(self, shape):
-        self.vectors = self.add_weight(
-            shape=(shape[1], PLACE_SIZE), initializer=keras.initializers.RandomNormal(stddev=0.3), name="vectors"
-        )
-
-    def call(self, sequence):
-        """`(batch, seq_len, features)` to `(batch, seq_len, features + PLACE_SIZE)`."""
-        vectors = ops.broadcast_to(self.vectors, (ops.shape(sequence)[0], *self.vectors.shape))
-        return ops.concatenate([sequence, vectors], axis=-1)
-
-    def compute_output_shape(self, shape):
-        return (*shape[:-1], shape[-1] + PLACE_SIZE)
-
-
 def recurrent(sequence, config, *, player, steps=None):
-    """The recurrent layers that the settings name for player "g" or "d".
-
-    A minGRU's gates do not see its state, so that it cannot count steps: it is told where each stands.
-    """
-    cell = getattr(config, f"{player}_cell")
+    """The recurrent layers that the settings name for player "g" or "d"."""
     return stack(
-        Place(name="place")(sequence) if cell == "mingru" else sequence,
+        sequence,
         config.hidden_units,
-        cell=cell,
+        cell=getattr(config, f"{player}_cell"),
         bidirectional=getattr(config, f"{player}_bidirectional"),
         num_layers=config.num_layers,
         dilation=config.dilation,

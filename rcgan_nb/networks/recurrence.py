@@ -12,8 +12,9 @@ UNROLL_UP_TO = 32
 class MinGRU(layers.Layer):
     """A GRU whose gate and candidate do not see the state before, so that all steps are computed at once.
 
-    h[t] = (1 - z[t]) h[t-1] + z[t] c[t], with z = sigmoid(W x + b) and c = tanh(U x + d).
-    Source: Feng et al. 2024, arXiv:2410.01201, section 3.1; tanh is ours: it keeps states in (-1, 1).
+    h[t] = k[t] h[t-1] + (1 - k[t]) c[t], with k = sigmoid(W x + b[t]) and c = tanh(U x + d[t]).
+    Source: Feng et al. 2024, arXiv:2410.01201, section 3.1, where k is 1 - z. Ours are tanh, which keeps states in
+    (-1, 1), and a bias for every step: gates that do not see the state cannot count steps.
     """
 
     def __init__(self, units, return_sequences=True, go_backwards=False, **options):
@@ -21,28 +22,28 @@ class MinGRU(layers.Layer):
         self.units, self.return_sequences, self.go_backwards = units, return_sequences, go_backwards
         self.return_state = self.stateful = self.zero_output_for_mask = False  # keras.layers.Bidirectional asks
         self.supports_masking = True
-        self.both = layers.Dense(2 * units, name="gate_and_candidate")
 
     def build(self, shape):
-        self.both.build(shape)
+        self.kernel = self.add_weight(shape=(shape[-1], 2 * self.units), name="kernel")
+        start = keras.initializers.RandomNormal(stddev=0.1)
+        self.bias = self.add_weight(shape=(shape[1], 2 * self.units), initializer=start, name="bias")
 
     def call(self, sequences, initial_state=None, mask=None):  # Bidirectional hands over a state, always None
         """float `(batch, seq_len, features)` to `(batch, seq_len, units)`; masked steps keep the state."""
+        bias = self.bias[None]
         if self.go_backwards:
-            sequences = ops.flip(sequences, axis=1)
+            sequences, bias = (ops.flip(array, axis=1) for array in (sequences, bias))
             mask = None if mask is None else ops.flip(mask, axis=1)
-        # Every step in one product with its bias; of the negative, sigmoid gives 1 - z at once.
-        kernel = ops.concatenate([self.both.kernel, self.both.bias[None]])
-        keep, candidate = -kernel[:, : self.units], kernel[:, self.units :]
+        kernels = ops.split(self.kernel, 2, axis=1)
+        biases = ops.split(bias, 2, axis=2)
 
-        def terms(x, there=None):
-            kept = ops.sigmoid(ops.matmul(x, keep))
-            kept = kept if there is None else ops.where(there > 0, kept, 1.0)
-            return kept, ops.tanh(ops.matmul(x, candidate))
+        def terms(x, *rest):
+            keep, candidate = (_product(x, w) + b for w, b in zip(kernels, rest[:2], strict=True))
+            keep = ops.sigmoid(keep)
+            return keep if len(rest) == 2 else ops.where(rest[2] > 0, keep, 1.0), ops.tanh(candidate)
 
-        sequences = ops.concatenate([sequences, ops.ones_like(sequences[:, :, :1])], axis=-1)
         there = [] if mask is None else [ops.cast(mask, sequences.dtype)[:, :, None]]
-        return gated_scan(terms, sequences, *there)
+        return gated_scan(terms, sequences, *biases, *there)
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         return (*sequences_shape[:-1], self.units)
@@ -61,8 +62,8 @@ def gated_scan(terms, *sequences):
     Source: Blelloch 1990, Prefix sums and their applications, section 1.4.
 
     Args:
-        terms: makes keep and c, `(n, units)` each, of one step of every sequence, `(n, features)` each.
-        sequences: float `(batch, seq_len, features)`.
+        terms: makes keep and c, `(batch, n, units)` each, of n steps of every sequence, `(batch, n, features)` each.
+        sequences: float `(batch, seq_len, features)`; the batch may be 1 for those that are equal for all series.
 
     Returns: float `(batch, seq_len, units)`.
     """
@@ -71,20 +72,23 @@ def gated_scan(terms, *sequences):
     blocks = -(-seq_len // size)
     pad = [[0, 0], [0, blocks * size - seq_len], [0, 0]]
     cut = [ops.reshape(ops.pad(s, pad), (-1, blocks, size, s.shape[2])) for s in sequences]
-    steps = [[ops.reshape(step, (-1, step.shape[2])) for step in ops.unstack(s, axis=2)] for s in cut]
     kept, states = [], []  # since its block began: the share of the state before it that is left, and what came on top
-    for step in zip(*steps, strict=True):
+    for step in zip(*(ops.unstack(s, axis=2) for s in cut), strict=True):
         keep, new = terms(*step)
         states.append(new + keep * (states[-1] - new) if states else new - keep * new)
         kept.append(kept[-1] * keep if kept else keep)
-    units = kept[0].shape[1]
-    left, came = (ops.unstack(ops.reshape(s[-1], (-1, blocks, units)), axis=1) for s in (kept, states))
+    left, came = (ops.unstack(s[-1], axis=1) for s in (kept, states))
     ends = [ops.zeros_like(came[0])]
     for k in range(blocks - 1):
         ends.append(left[k] * ends[-1] + came[k])
-    before = ops.reshape(ops.stack(ends, axis=1), (-1, units))
-    whole = [ops.reshape(s + k * before, (-1, blocks, units)) for s, k in zip(states, kept, strict=True)]
-    return _first(ops.reshape(ops.stack(whole, axis=2), (-1, blocks * size, units)), seq_len)
+    before = ops.stack(ends, axis=1)
+    whole = ops.stack([s + k * before for s, k in zip(states, kept, strict=True)], axis=2)
+    return _first(ops.reshape(whole, (-1, blocks * size, whole.shape[-1])), seq_len)
+
+
+def _product(x, kernel):
+    """`(batch, n, features)` times `(features, units)`, as one product of matrices."""
+    return ops.reshape(ops.matmul(ops.reshape(x, (-1, x.shape[2])), kernel), (-1, x.shape[1], kernel.shape[1]))
 
 
 @keras.saving.register_keras_serializable("rcgan_nb")
