@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rcgan_nb.evaluation import baselines, mmd, temporal
+from rcgan_nb.evaluation import baselines, mmd, neighbourhood, temporal
 from rcgan_nb.evaluation.persons import one_each
 from rcgan_nb.evaluation.view import View, check_alike
 
@@ -18,7 +18,7 @@ MEANING = {
     "observed": "mean difference of the share of values that were observed",
     "skewness": "mean difference of the third standardised moment",
     "kurtosis": "mean difference of the fourth standardised moment",
-}
+} | neighbourhood.MEANING
 
 
 def likeness(data, synthetic, *, seed=0, progress=print) -> list[dict]:
@@ -42,9 +42,11 @@ def likeness(data, synthetic, *, seed=0, progress=print) -> list[dict]:
     sets = {"real": some, "synthetic": synthetic.take(slice(count))}
     sets |= {name: worst(some, seed=seed) for name, worst in temporal.WORST.items()}
     view, rows = View.fit(data.part("train")), []
-    progress("likeness: statistics in time")
+    progress("likeness: statistics in time, neighbours")
     for name, s in sets.items():
-        rows += [_row(measure, name, found) for measure, found in temporal.differences(test, s, seed=seed).items()]
+        found = temporal.differences(test, s, seed=seed)
+        found |= neighbourhood.neighbourhood(view.see(test), view.see(s), seed=seed)
+        rows += [_row(measure, name, triple) for measure, triple in found.items()]
     least = min(map(len, (synthetic, train, validation, test)))
     if least < mmd.FEWEST:
         progress(f"likeness: a part has {least} series; tests of the laws need {mmd.FEWEST}, and are left out")

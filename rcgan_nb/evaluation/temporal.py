@@ -10,6 +10,7 @@ import numpy as np
 
 DRAWS = 30
 AT_MOST = 2000  # series of a set that are looked at
+VALUES_AT_MOST = 20_000  # of a feature, for its marginal
 
 
 def marginal(real, synthetic) -> float:
@@ -155,8 +156,9 @@ def _arrays(s, scale):
 
 
 def _values(x, valid):
-    """The observed values of each feature; a 0 where there is none."""
-    return [x[:, :, k][valid[:, :, k]] if valid[:, :, k].any() else np.zeros(1) for k in range(x.shape[2])]
+    """Observed values of each feature, evenly from all series; a 0 where there is none."""
+    found = [x[:, :, k][valid[:, :, k]] for k in range(x.shape[2])]
+    return [v[:: -(-len(v) // VALUES_AT_MOST)] if len(v) else np.zeros(1) for v in found]
 
 
 def _lagged(x, valid):
@@ -173,14 +175,15 @@ def _lagged(x, valid):
 
 
 def _correlations(x, valid):
-    """Correlation of the features at the same step, over steps where both were observed, `(features, features)`."""
+    """Correlation of the features at the same step, where both were observed and vary, `(features, features)`."""
     x, seen = (v.reshape(-1, v.shape[2]) for v in (x, valid.astype(float)))
     x = x * seen
     with np.errstate(invalid="ignore", divide="ignore"):
         count = seen.T @ seen
         mean = x.T @ seen / count  # of the first where the second was observed, too
         variance = (x**2).T @ seen / count - mean**2
-        return ((x.T @ x) / count - mean * mean.T) / np.sqrt(variance * variance.T)
+        both = variance * variance.T
+        return ((x.T @ x) / count - mean * mean.T) / np.sqrt(np.where(both > 1e-12, both, np.nan))
 
 
 def _power(x, valid):
