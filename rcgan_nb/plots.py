@@ -275,3 +275,15 @@ def gradients(variants, metrics):
     seaborn.despine(figure)
     figure.tight_layout()
     return _done(figure)
+
+
+def planes(projections):
+    """Sets as points, a panel per projection: name -> set -> `(n, 2)` (see `evaluation.projection`)."""
+    figure, axes = plt.subplots(1, len(projections), figsize=(5 * len(projections), 4.4), squeeze=False)
+    for axis, (name, sets) in zip(axes[0], projections.items(), strict=True):
+        for k, (which, points) in enumerate(sets.items()):
+            axis.plot(*points.T, "o", ms=3, alpha=0.5, mew=0, color=f"C{k % 10}", label=f"{which} (n = {len(points)})")
+        axis.set(title=name, xticks=[], yticks=[])
+    axes[0, -1].legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.tight_layout()
+    return _done(figure)

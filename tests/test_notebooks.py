@@ -22,6 +22,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PAPERMILL = [sys.executable, "-m", "papermill", "--no-progress-bar"]
 CONFIGS = {
     "train": config.TrainConfig,
+    "compare": config.ContestConfig,
     "evaluate": config.EvaluateConfig,
     "generate": config.GenerateConfig,
     "prepare": config.PrepareConfig,

@@ -48,7 +48,7 @@ def reach(test, x, *, k=NEIGHBOURS) -> dict[str, np.ndarray]:
     inside = between <= of_test
     return {
         "precision": inside.any(0).astype(float),
-        "recall": (between.T <= of_x).any(0).astype(float),
+        "recall": (between <= of_x.T).any(1).astype(float),
         "density": inside.sum(0) / min(k, len(test) - 1),
     }
 

@@ -142,8 +142,8 @@ def time_vae(train, *, seconds=60.0, epochs=0, seed=0, progress=print):
     """TimeVAE: a convolutional variational autoencoder, conditional on the label where there is one.
 
     The base version of the paper, without blocks for trend and season. It has what the paper has not: a label, whose
-    embedding both networks take; gaps, of which only what was observed has to be rebuilt; and MISFIT. Each feature comes
-    into [-1, 1] by itself, pictures as a whole, prepared sets by their own scaling; what is made is cut to that range.
+    embedding both networks take; gaps, of which only what was observed has to be rebuilt; and MISFIT. Each feature
+    comes into [-1, 1] by itself, pictures as a whole, prepared sets by their own scaling; what is made is cut to that.
     Static vectors and condition series are not used. Masks, lengths and conditions are those of the real series that
     stands at the same place.
 

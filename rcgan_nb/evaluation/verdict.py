@@ -1,0 +1,202 @@
+"""What all figures say together: a profile for each question, never one number, and a page that shows it."""
+
+import base64
+import html
+import json
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from rcgan_nb.evaluation import likeness, privacy, report, timegan, together
+
+MEANING = report.MEANING | together.MEANING | timegan.MEANING | likeness.MEANING | privacy.MEANING
+CHANCE = "chance"
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """A measure on a scale from its worst case (0) to its best (1).
+
+    measure: its name, or what it begins with. best, worst: a set's name, whose value counts, or a number; CHANCE is one
+    over the number of classes. of: the measure whose value is best, where that is another. weight: within its question.
+    """
+
+    measure: str
+    best: str | float
+    worst: str | float
+    weight: float = 1.0
+    of: str = ""
+
+
+QUESTIONS = {
+    "useful": (
+        Indicator("tstr", "real", CHANCE, 2.0, "trtr"),
+        Indicator("trts", "real", CHANCE, 1.0, "trtr"),
+        Indicator("ps@timegan.1", "real", "noise", 2.0),
+        Indicator("auroc ", "real", 0.5, 2.0),
+    ),
+    "similar": (
+        Indicator("discriminative", 0.0, 0.5, 2.0),
+        Indicator("ds@timegan.1", 0.0, 0.5),
+        Indicator("marginal", "real", "noise"),
+        Indicator("autocorrelation", "real", "shuffled"),
+        Indicator("cross_correlation", "real", "noise"),
+        Indicator("spectrum", "real", "shuffled"),
+        Indicator("frechet", "real", "noise"),
+        Indicator("precision", "real", 0.0),
+    ),
+    "varied": (Indicator("coverage", "real", 0.0, 2.0), Indicator("recall", "real", 0.0)),
+    "private": (
+        Indicator("membership_distance", 0.5, 1.0, 2.0),
+        Indicator("membership_density", 0.5, 1.0, 2.0),
+        Indicator("distance_ratio", "real", "jitter"),
+        Indicator("nearest_ratio", 0.5, 1.0),
+        Indicator("identifiability", "real", "jitter"),
+    ),
+}
+
+
+def profile(rows, classes=0) -> list[dict]:
+    """Every set's indicators on the scale from worst (0) to best (1), cut there, by question.
+
+    Args:
+        rows: dicts of (measure, set, judge, value, low, high); indicators that are not among them are left out, and
+            so are those whose best and worst cases do not differ. classes: of a labelled set.
+    Returns: dicts of (question, measure, judge, set, value, best, worst, weight, score, low, high).
+    """
+    found = []
+    for question, indicators in QUESTIONS.items():
+        for indicator in indicators:
+            own = [row for row in rows if _is(row["measure"], indicator.measure) and row["set"] not in ("real",)]
+            for row in own:
+                best = _value(rows, row, indicator.best, classes, indicator.of)
+                worst = _value(rows, row, indicator.worst, classes)
+                if best is None or worst is None or best == worst or row["set"] in (indicator.worst, "static alone"):
+                    continue
+                kept = {name: row[name] for name in ("measure", "judge", "set", "value")}
+                found.append(
+                    {"question": question, **kept, "best": best, "worst": worst, "weight": indicator.weight}
+                    | _scores(row, best, worst)
+                )
+    return found
+
+
+def _is(measure, wanted):
+    return measure.startswith(wanted) if wanted.endswith(" ") else measure == wanted
+
+
+def _value(rows, row, which, classes, measure=""):
+    """The value that is best or worst for a row: a number as it is, or that of a set by the same judge."""
+    if which == CHANCE:
+        return 1 / classes if classes else None
+    if not isinstance(which, str):
+        return which
+    wanted = measure or row["measure"], which
+    same = [r for r in rows if (r["measure"], r["set"]) == wanted]
+    same = [r for r in same if r["judge"] == row["judge"]] or same
+    return same[0]["value"] if same else None
+
+
+def _scores(row, best, worst):
+    scores = [float(np.clip((row[name] - worst) / (best - worst), 0, 1)) for name in ("value", "low", "high")]
+    return {"score": scores[0], "low": min(scores), "high": max(scores)}
+
+
+def summary(profiled) -> list[dict]:
+    """Weighted means of the scores of each question and set, indicators of one measure sharing its weight.
+
+    Returns: dicts of (measure, set, judge, value, low, high) for `plots.scores`; measure is the question. low and high
+        are means of the indicators' own: wider than an interval of the mean.
+    """
+    found = []
+    for question in QUESTIONS:
+        for which in dict.fromkeys(row["set"] for row in profiled):
+            chosen = [row for row in profiled if (row["question"], row["set"]) == (question, which)]
+            if chosen:
+                weights = [row["weight"] / sum(r["measure"] == row["measure"] for r in chosen) for row in chosen]
+                means = {n: float(np.average([row[n] for row in chosen], weights=weights)) for n in ("low", "high")}
+                value = float(np.average([row["score"] for row in chosen], weights=weights))
+                found.append({"measure": question, "set": which, "judge": "", "value": value} | means)
+    return found
+
+
+def baselines_ahead(profiled, baselines=("gaussian", "jitter")) -> list[str]:
+    """Where a baseline does better than the synthetic set, by more than both intervals."""
+    told = []
+    for row in (r for r in profiled if r["set"] == "synthetic"):
+        for other in profiled:
+            same = all(other[name] == row[name] for name in ("question", "measure", "judge"))
+            if same and other["set"] in baselines and other["low"] > row["high"]:
+                name = f"{row['measure']} {row['judge']}".strip()
+                told.append(f"{other['set']} does better at {name}: {other['value']:.3f} against {row['value']:.3f}")
+    return told
+
+
+def save(folder, facts, rows, *, classes=0, told=(), figures=()):
+    """Write evaluation.json and report.html into a folder, and return the path of the page.
+
+    Args:
+        facts: name -> text, shown above all. rows: see `profile`. told: sentences of tests. figures: PNG files that
+            the page holds within itself.
+    """
+    profiled = profile(rows, classes)
+    sentences = [*told, *baselines_ahead(profiled)]
+    kept = {"facts": facts, "told": sentences, "questions": summary(profiled), "profile": profiled, "rows": rows}
+    meaning = {name: MEANING[name] for name in dict.fromkeys(row["measure"] for row in rows) if name in MEANING}
+    folder = Path(folder)
+    (folder / "evaluation.json").write_text(json.dumps(kept | {"meaning": meaning}, indent=1) + "\n")
+    page = folder / "report.html"
+    page.write_text(_page(kept, meaning, figures), encoding="utf-8")
+    return page
+
+
+STYLE = """body{font:15px/1.45 sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}
+table{border-collapse:collapse;font-size:13px}td,th{padding:.15em .7em;border-bottom:1px solid #ddd;text-align:left}
+td.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%}
+.bar{display:inline-block;height:.75em;background:#4a78b5}"""
+
+
+def _page(kept, meaning, figures) -> str:
+    facts = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in kept["facts"].items())
+    told = "".join(f"<li>{_text(sentence)}</li>" for sentence in kept["told"])
+    questions = "".join(_question(name, kept) for name in QUESTIONS)
+    shown = "".join(f'<h3>{_text(p.stem)}</h3><img alt="" src="{_inline(p)}">' for p in map(Path, figures))
+    named = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in meaning.items())
+    title = f"Judgement of {_text(next(iter(kept['facts'].values())))}"
+    return f"""<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>{STYLE}</style><h1>{title}</h1><table>{facts}</table>
+<p>Written {date.today().isoformat()}. Scores go from 0, the worst case, to 1, the best; in brackets 95 %. There is no
+single number: a set can be useful and a copy.</p><ul>{told}</ul>{questions}
+<h2>Figures</h2>{shown}<h2>What the measures mean</h2><table>{named}</table></html>
+"""
+
+
+def _question(name, kept) -> str:
+    rows = [row for row in kept["profile"] if (row["question"], row["set"]) == (name, "synthetic")]
+    means = [row for row in kept["questions"] if row["measure"] == name]
+    if not rows:
+        return f"<h2>Is it {name}?</h2><p>Nothing was measured that tells.</p>"
+    others = ", ".join(f"{row['set']} {row['value']:.2f}" for row in means if row["set"] != "synthetic")
+    own = next(row for row in means if row["set"] == "synthetic")
+    head = "".join(f"<th>{text}</th>" for text in ("measure", "judge", "weight", "value", "worst", "best", "score", ""))
+    body = "".join(_line(row) for row in rows)
+    mean = f"Weighted mean {own['value']:.2f} [{own['low']:.2f}, {own['high']:.2f}]"
+    beside = f"; on the same scale {others}" if others else ""
+    return f"<h2>Is it {name}?</h2><p>{mean}{beside}.</p><table><tr>{head}</tr>{body}</table>"
+
+
+def _line(row) -> str:
+    texts = "".join(f"<td>{_text(row[name])}</td>" for name in ("measure", "judge"))
+    numbers = "".join(f'<td class="n">{row[name]:.3g}</td>' for name in ("weight", "value", "worst", "best"))
+    score = f'<td class="n">{row["score"]:.2f} [{row["low"]:.2f}, {row["high"]:.2f}]</td>'
+    return f'<tr>{texts}{numbers}{score}<td><span class="bar" style="width:{8 * row["score"]:.1f}em"></span></td></tr>'
+
+
+def _inline(path):
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _text(value) -> str:
+    return html.escape(str(value).replace("_", " "))

@@ -1,0 +1,28 @@
+"""Every question at once, for who judges several sets: what evaluate.ipynb asks one by one."""
+
+from rcgan_nb.evaluation import temporal
+from rcgan_nb.evaluation.likeness import likeness
+from rcgan_nb.evaluation.privacy import privacy
+from rcgan_nb.evaluation.report import evaluate
+from rcgan_nb.evaluation.tasks import evaluate_tasks
+from rcgan_nb.evaluation.timegan import timegan_scores
+
+
+def judge(data, synthetic, *, tasks=(), judges=("svm", "cnn"), seeds=3, epochs=0, seed=0, progress=print) -> list[dict]:
+    """Rows of (measure, set, judge, value, low, high) of `evaluate`, `timegan_scores`, `likeness`, tasks and `privacy`.
+
+    Args: as `report.evaluate`; tasks: see `tasks.parse`, judged without baselines. Attacks are left out, and `progress`
+        is told, where there are too few persons for them.
+    Raises: ValueError: the sets cannot be compared.
+    """
+    options = {"seed": seed, "progress": progress}
+    rows = list(evaluate(data, synthetic, judges=judges, judge_seeds=seeds, epochs=epochs, **options).rows)
+    sets = {"synthetic": synthetic, "noise": temporal.noise(data.part("train"), seed=seed)}
+    rows += timegan_scores(data, sets, seeds=seeds, **options)
+    rows += likeness(data, synthetic, **options)
+    rows += evaluate_tasks(data, {"synthetic": synthetic}, tasks, seeds=seeds, progress=progress)
+    try:
+        rows += privacy(data, synthetic, **options)
+    except ValueError as reason:
+        progress(f"privacy left out: {reason}")
+    return rows
