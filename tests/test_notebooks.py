@@ -137,7 +137,17 @@ def test_evaluate(shared):
     assert {"trtr", "tstr", "trts", "discriminative", "coverage", "distance_ratio"} < measures
     assert {"mmd2_p", "autocorrelation", "membership_distance", "nearest_ratio"} < measures
     assert {"real", "synthetic", "gaussian", "jitter", "shuffled"} < {r["set"] for r in report.rows}
-    assert figures(shared / "evaluate.ipynb") == 7
+    assert {"tr+s", "ds@timegan.1", "frechet", "recall"} < measures
+    assert figures(shared / "evaluate.ipynb") == 9
+    page = (archive.find("latest").path / "report.html").read_text()
+    assert "Is it private?" in page and page.count("data:image/png;base64,") == 9  # no tasks were asked
+
+
+def test_compare(shared):
+    quick = ["-p", "judges", "svm", "-p", "judge_seeds", "1", "-p", "epochs", "1", "-p", "rivals", "autoregression"]
+    papermill("compare", shared / "compare.ipynb", *quick)
+    assert (archive.find("latest").path / "contest-autoregression.json").exists()
+    assert figures(shared / "compare.ipynb") == 1
 
 
 def test_evaluate_clinical_tasks(tmp_path):
