@@ -27,6 +27,7 @@ ROOMS = [
     "monitors",
     "training",
     "comparison",
+    "contest",
     "notebook",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ from rcgan_nb.evaluation import likeness, privacy, report, timegan, together
 
 MEANING = report.MEANING | together.MEANING | timegan.MEANING | likeness.MEANING | privacy.MEANING
 CHANCE = "chance"
+SCALE = ("real", "noise", "shuffled", "marginals", "static alone")  # sets that are best or worst cases themselves
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ def profile(rows, classes=0) -> list[dict]:
     found = []
     for question, indicators in QUESTIONS.items():
         for indicator in indicators:
-            own = [row for row in rows if _is(row["measure"], indicator.measure) and row["set"] not in ("real",)]
+            own = [row for row in rows if _is(row["measure"], indicator.measure) and row["set"] not in SCALE]
             for row in own:
                 best = _value(rows, row, indicator.best, classes, indicator.of)
                 worst = _value(rows, row, indicator.worst, classes)
-                if best is None or worst is None or best == worst or row["set"] in (indicator.worst, "static alone"):
+                if best is None or worst is None or best == worst:
                     continue
                 kept = {name: row[name] for name in ("measure", "judge", "set", "value")}
                 found.append(
@@ -178,12 +180,15 @@ def _question(name, kept) -> str:
     means = [row for row in kept["questions"] if row["measure"] == name]
     if not rows:
         return f"<h2>Is it {name}?</h2><p>Nothing was measured that tells.</p>"
-    others = ", ".join(f"{row['set']} {row['value']:.2f}" for row in means if row["set"] != "synthetic")
     own = next(row for row in means if row["set"] == "synthetic")
+    lines = Counter(row["set"] for row in kept["profile"] if row["question"] == name)
+    others = ", ".join(
+        f"{row['set']} {row['value']:.2f} ({lines[row['set']]} of {len(rows)} lines)" for row in means if row is not own
+    )
     head = "".join(f"<th>{text}</th>" for text in ("measure", "judge", "weight", "value", "worst", "best", "score", ""))
     body = "".join(_line(row) for row in rows)
     mean = f"Weighted mean {own['value']:.2f} [{own['low']:.2f}, {own['high']:.2f}]"
-    beside = f"; on the same scale {others}" if others else ""
+    beside = f"; on the same scales {others}" if others else ""
     return f"<h2>Is it {name}?</h2><p>{mean}{beside}.</p><table><tr>{head}</tr>{body}</table>"
 
 
