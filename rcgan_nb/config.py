@@ -274,49 +274,41 @@ class GenerateConfig(Config):
     output: str = setting("", "file to write; empty puts it into the run's folder")
 
 
-def _judges(config) -> dict:
-    judges = [name.strip() for name in config.judges.split(",")]
-    return {"judges": judges, "seeds": config.judge_seeds, "epochs": config.epochs}
-
-
 @dataclass(frozen=True)
-class EvaluateConfig(Config):
-    """Which run to judge, and by whom."""
+class JudgeConfig(Config):
+    """Who judges, and what."""
 
-    run: str = setting("latest", "name of a run under runs/, its path, or latest")
-    checkpoint: str = setting("last", "which checkpoint of the run", choices=("last", "best"))
+    checkpoint: str = setting("last", "which checkpoint of a run", choices=("last", "best"))
     judges: str = setting("svm,cnn", "classifiers, separated by commas: svm, cnn")
     tasks: str = setting("", "also asked of clinical series, separated by commas: label, HR<70, MAP>110")
     judge_seeds: int = setting(3, "how often each judge is trained anew", low=1)
     epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
-    seed: int = setting(0, "seed of the synthetic series and of the baselines", low=0, high=2**31 - 1)
+    seed: int = setting(0, "seed of the series that are drawn and of the baselines", low=0, high=2**31 - 1)
+
+    def judge_arguments(self) -> dict:
+        """The arguments that say who judges."""
+        judges = [name.strip() for name in self.judges.split(",")]
+        return {"judges": judges, "seeds": self.judge_seeds, "epochs": self.epochs}
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(JudgeConfig):
+    """Which run to judge, and by whom."""
+
+    run: str = setting("latest", "name of a run under runs/, its path, or latest")
 
     def evaluate_arguments(self) -> dict:
         """The arguments of `evaluate` that these settings stand for."""
         judges = self.judge_arguments()
         return {"judge_seeds": judges.pop("seeds"), "seed": self.seed} | judges
 
-    def judge_arguments(self) -> dict:
-        """Those of them that say who judges."""
-        return _judges(self)
-
 
 @dataclass(frozen=True)
-class ContestConfig(Config):
+class ContestConfig(JudgeConfig):
     """Which runs and rivals to judge alike, and by whom."""
 
     runs: str = setting("latest", "names of runs under runs/, separated by commas; all of one data set")
     rivals: str = setting("autoregression,time_vae", "models fitted to the same training part; empty for none")
-    checkpoint: str = setting("last", "which checkpoint of each run", choices=("last", "best"))
-    judges: str = setting("svm,cnn", "classifiers, separated by commas: svm, cnn")
-    tasks: str = setting("", "also asked of clinical series, separated by commas: label, HR<70, MAP>110")
-    judge_seeds: int = setting(3, "how often each judge is trained anew", low=1)
-    epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
-    seed: int = setting(0, "seed of all series that are drawn", low=0, high=2**31 - 1)
-
-    def judge_arguments(self) -> dict:
-        """The arguments of `judge` that say who judges."""
-        return _judges(self)
 
 
 @dataclass(frozen=True)
