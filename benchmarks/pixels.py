@@ -5,11 +5,8 @@
 
 import dataclasses
 
-from benchmarks.common import keep, trained, verdict
+from benchmarks.common import judged_by_cnn, keep, trained, verdict
 from rcgan_nb import generate, load
-from rcgan_nb.evaluation import utility
-from rcgan_nb.evaluation.judges import JUDGES
-from rcgan_nb.evaluation.view import View
 
 # Convolutions leave the recurrence every fourth step; its second layer goes from row to row (7 steps of 4 pixels).
 # Tried for 500 to 3,000 steps and left: penalties of 0.3 or a classifier (each class collapsed to one picture), the
@@ -38,19 +35,10 @@ MINUTES = 60
 
 def main():
     run, seconds = trained("mnist", "pixels", **SETTINGS)
-    data, synthetic = load("mnist"), generate(run, seed=0)
-    view = View.fit(data.part("train"))  # judged as the pictures they are, row by row
-    train, test = (view.see(data.part(part)) for part in ("train", "test"))
-    drawn = view.see(dataclasses.replace(synthetic, x=synthetic.images(), order="rows", features=()))
-    truth, rows = data.part("test").y, []
-    for measure, which, pair in (
-        ("trtr", "real", (train, data.part("train").y)),
-        ("tstr", "synthetic", (drawn, synthetic.y)),
-    ):
-        predicted = utility.trained_on(JUDGES["cnn"], pair, [test], seeds=1)[0]
-        value, low, high = utility.interval([p == truth for p in predicted])
-        rows.append({"measure": measure, "set": which, "judge": "cnn", "value": value, "low": low, "high": high})
-        print(rows[-1], flush=True)
+    # Judged as the pictures they are, row by row.
+    synthetic = generate(run, seed=0)
+    drawn = dataclasses.replace(synthetic, x=synthetic.images(), order="rows", features=())
+    rows = judged_by_cnn(load("mnist"), drawn)
     reached = rows[-1]["value"]
     bars = {
         f"training seconds {seconds:.0f} <= {60 * MINUTES}": seconds <= 60 * MINUTES,
