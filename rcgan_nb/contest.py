@@ -1,6 +1,6 @@
 """Many runs and baselines judged alike, in one table that marks differences which are none."""
 
-import json
+import hashlib
 
 import numpy as np
 
@@ -18,8 +18,8 @@ NO_DIFFERENCE = "≈"
 def contest(config, progress=print) -> tuple[object, list[dict]]:
     """Judge runs and rivals on one data set's test part.
 
-    Each is judged as in evaluate.ipynb; what was judged before with the same settings is read from the file `judged`
-    wrote. TimeVAE gets the training time of the run that took longest.
+    Each is judged as in evaluate.ipynb; what was judged before with the same settings, data and checkpoint is read
+    from contest.json in the run's folder (of rivals, contest-NAME.json in the first run's). TimeVAE gets the training time of the run that took longest.
     Args:
         config: a ContestConfig.
     Returns: the data set, and rows of (measure, set, judge, value, low, high) in which sets are the names of the runs
@@ -40,11 +40,12 @@ def contest(config, progress=print) -> tuple[object, list[dict]]:
     for run in runs:
         progress(f"== run {run.name}")
         made = lambda run=run: generate(run, seed=config.seed, which=config.checkpoint)  # noqa: E731
-        _add(rows, run.name, _judged(run.path / "contest.json", run.name, made, data, questions, config, progress))
+        checkpoint = hashlib.sha256(run.checkpoint(config.checkpoint).read_bytes()).hexdigest()[:16]
+        _add(rows, run.name, _judged(run, "contest.json", checkpoint, made, data, questions, config, progress))
     for name in rival_names:
         progress(f"== {name}")
-        path = runs[0].path / f"contest-{name}.json"
-        _add(rows, name, _judged(path, f"{name} {seconds:.0f}", makers[name], data, questions, config, progress))
+        of, file = f"{name} {seconds:.0f}", f"contest-{name}.json"
+        _add(rows, name, _judged(runs[0], file, of, makers[name], data, questions, config, progress))
     return data, rows
 
 
@@ -60,17 +61,16 @@ def _check(runs, rival_names):
             raise ValueError(f"runs {runs[0].name} and {run.name} were trained on different data; compare those alike.")
 
 
-def _judged(path, name, make, data, questions, config, progress):
-    """Rows of one entrant, from its file where that was written with these settings."""
+def _judged(run, file, of, make, data, questions, config, progress):
+    """Rows of one entrant, from its file in a run's folder where that was written with these settings."""
     settings = {key: value for key, value in config.to_dict().items() if key not in ("runs", "rivals")}
-    wanted = settings | {"of": name, "data": data.fingerprint()}
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if kept["settings"] == wanted:
-            progress(f"judged before ({path.name}), with the same settings")
-            return kept["rows"]
+    wanted = settings | {"of": of, "data": data.fingerprint()}
+    kept = run.read_json(file) if (run.path / file).exists() else {}
+    if kept.get("settings") == wanted:
+        progress(f"judged before ({file}), with the same settings")
+        return kept["rows"]
     rows = judge(data, make(), tasks=questions, **config.judge_arguments(), seed=config.seed, progress=progress)
-    path.write_text(json.dumps({"settings": wanted, "rows": rows}) + "\n")
+    run.write_json(file, {"settings": wanted, "rows": rows})
     return rows
 
 
@@ -116,7 +116,7 @@ def _ceiling_of(line):
 def marked(profiled) -> dict:
     """(measure, judge, set) -> 'best' or `≈` for what chance alone may keep from being it.
 
-    Standard errors are taken from the intervals as if values were normal; best is the highest score.
+    Best is the highest score; differences are tested as if values were normal.
     """
     from scipy.stats import norm
 
@@ -129,7 +129,7 @@ def marked(profiled) -> dict:
         found[*line, best["set"]] = "best"
         for row in own:
             if row is not best:
-                error = np.hypot(*((r["high"] - r["low"]) / (2 * norm.ppf(0.975)) for r in (best, row)))
+                error = np.hypot(best["error"], row["error"])
                 apart = best["score"] - row["score"]
                 p = 2 * norm.sf(apart / error) if error > 0 else float(apart == 0)
                 tests.append(((*line, row["set"]), p))

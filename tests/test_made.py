@@ -33,7 +33,9 @@ def test_a_peer_that_fails_says_why():
         made._run(sys.executable, {})
 
 
-@pytest.mark.skipif(not INSTALLED, reason=f"no environment for tsgm in {COMPLETE.parent}; benchmarks.step makes it")
+@pytest.mark.skipif(
+    not INSTALLED, reason="runs where the cache folder holds tsgm's environment, as benchmarks.step makes it"
+)
 def test_a_peer_learns_and_draws_in_our_units(capfd):
     random = np.random.default_rng(0)
     y = np.repeat(np.arange(2, dtype=np.int32), [30, 20])

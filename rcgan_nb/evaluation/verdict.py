@@ -66,7 +66,8 @@ def profile(rows, classes=0) -> list[dict]:
     Args:
         rows: dicts of (measure, set, judge, value, low, high); indicators that are not among them are left out, and
             so are those whose best and worst cases do not differ. classes: of a labelled set.
-    Returns: dicts of (question, measure, judge, set, value, best, worst, weight, score, low, high).
+    Returns: dicts of (question, measure, judge, set, value, best, worst, weight, score, low, high, error); error is
+        the standard error of the score before it was cut.
     """
     found = []
     for question, indicators in QUESTIONS.items():
@@ -103,7 +104,8 @@ def _value(rows, row, which, classes, measure=""):
 
 def _scores(row, best, worst):
     scores = [float(np.clip((row[name] - worst) / (best - worst), 0, 1)) for name in ("value", "low", "high")]
-    return {"score": scores[0], "low": min(scores), "high": max(scores)}
+    error = (row["high"] - row["low"]) / abs(best - worst) / (2 * 1.96)
+    return {"score": scores[0], "low": min(scores), "high": max(scores), "error": error}
 
 
 def summary(profiled) -> list[dict]:
