@@ -18,8 +18,10 @@ NO_DIFFERENCE = "≈"
 def contest(config, progress=print) -> tuple[object, list[dict]]:
     """Judge runs and rivals on one data set's test part.
 
-    Each is judged as in evaluate.ipynb; what was judged before with the same settings, data and checkpoint is read
-    from contest.json in the run's folder (of rivals, contest-NAME.json in the first run's). TimeVAE gets the training time of the run that took longest.
+    Each is judged as in evaluate.ipynb. What was judged before with the same settings, data and checkpoint is read from
+    contest.json in the run's folder, of rivals from contest-NAME.json in the first run's. TimeVAE gets the training
+    time of the run that took longest.
+
     Args:
         config: a ContestConfig.
     Returns: the data set, and rows of (measure, set, judge, value, low, high) in which sets are the names of the runs
