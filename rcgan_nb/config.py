@@ -22,6 +22,10 @@ def did_you_mean(name, known) -> str:
     return f"did you mean {near[0]!r}? " if near else ""
 
 
+def _names(text) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
 class Config:
     """What all configurations share: checks, copies, JSON."""
 
@@ -281,14 +285,20 @@ class JudgeConfig(Config):
     checkpoint: str = setting("last", "which checkpoint of a run", choices=("last", "best"))
     judges: str = setting("svm,cnn", "classifiers, separated by commas: svm, cnn")
     tasks: str = setting("", "also asked of clinical series, separated by commas: label, HR<70, MAP>110")
+    task_judges: str = setting(
+        "logistic,forest", "who is asked, separated by commas: logistic, forest, gru, cnn, lstm@harutyunyan"
+    )
     judge_seeds: int = setting(3, "how often each judge is trained anew", low=1)
     epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
     seed: int = setting(0, "seed of the series that are drawn and of the baselines", low=0, high=2**31 - 1)
 
     def judge_arguments(self) -> dict:
         """The arguments that say who judges."""
-        judges = [name.strip() for name in self.judges.split(",")]
-        return {"judges": judges, "seeds": self.judge_seeds, "epochs": self.epochs}
+        return {"judges": _names(self.judges), "seeds": self.judge_seeds, "epochs": self.epochs}
+
+    def task_arguments(self) -> dict:
+        """The arguments of `evaluate_tasks` that say who judges."""
+        return {"judges": _names(self.task_judges), "seeds": self.judge_seeds}
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def _judged(run, file, of, make, data, questions, config, progress):
     if kept.get("settings") == wanted:
         progress(f"judged before ({file}), with the same settings")
         return kept["rows"]
-    rows = judge(data, make(), tasks=questions, **config.judge_arguments(), seed=config.seed, progress=progress)
+    asked = {"tasks": questions, "task_judges": config.task_arguments()["judges"]}
+    rows = judge(data, make(), **asked, **config.judge_arguments(), seed=config.seed, progress=progress)
     run.write_json(file, {"settings": wanted, "rows": rows})
     return rows
 

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from rcgan_nb.config import did_you_mean
+from rcgan_nb.evaluation import sequences
 from rcgan_nb.evaluation.persons import one_each
 from rcgan_nb.evaluation.report import Report
 from rcgan_nb.evaluation.view import check_alike
@@ -118,10 +119,6 @@ def given(s) -> np.ndarray:
     return s.static[:, known]
 
 
-def _both(s):
-    return np.concatenate([summaries(s), given(s)], axis=1)
-
-
 def logistic(seed):
     """Logistic regression on standardised summaries; what is missing counts as the mean."""
     from sklearn.impute import SimpleImputer
@@ -143,10 +140,33 @@ def forest(seed):
     return make_pipeline(SimpleImputer(keep_empty_features=True), trees)
 
 
-JUDGES = {"logistic": logistic, "forest": forest}
+def _by_summaries(make):
+    """A judge of what `make(seed)` gives, a classifier of scikit-learn."""
+
+    def judge(series, answers, test, parts, seed):
+        seen, asked = (np.concatenate([PARTS[name](s) for name in parts], axis=1) for s in (series, test))
+        return make(seed).fit(seen, answers).predict_proba(asked)[:, 1]
+
+    return judge
 
 
-def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress=print) -> list[dict]:
+def _by_steps(kind):
+    """A judge that is a network, see `sequences.chances`."""
+
+    def judge(series, answers, test, parts, seed):
+        static = [given(s) if "static" in parts else np.zeros((len(s), 0)) for s in (series, test)]
+        return sequences.chances(kind, series, answers, test, static, seed)
+
+    return judge
+
+
+# What a judge may see of a series; (series, answers, test, parts, seed) -> the chance of a 1 for each series of `test`.
+PARTS = {"series": summaries, "static": given}
+JUDGES = {"logistic": _by_summaries(logistic), "forest": _by_summaries(forest)}
+JUDGES |= {kind: _by_steps(kind) for kind in sequences.BATCH_SIZE}
+
+
+def evaluate_tasks(data, sets, tasks, *, judges=("logistic", "forest"), seeds=3, progress=print) -> list[dict]:
     """Areas under the curves of judges trained on each set and tested on the real test part.
 
     Args:
@@ -166,20 +186,22 @@ def evaluate_tasks(data, sets, tasks, *, judges=tuple(JUDGES), seeds=3, progress
         check_alike(data, s)
     sets = {"real": data.part("train"), **sets}
     static = all(s.static is not None for s in sets.values())
-    asked = {name: (s, _both if static else summaries) for name, s in sets.items()}
+    asked = {name: (s, ("series", "static") if static else ("series",)) for name, s in sets.items()}
     if static:
-        asked["static alone"] = (sets["real"], given)
+        asked["static alone"] = (sets["real"], ("static",))
     report, random = Report(), np.random.default_rng(0)
     for task in tasks:
         test, truth = _answered(task, one_each(data.part("test"), random))
         if len(set(truth)) < 2:
             progress(f"task {task}: left out, the {len(truth)} test series with an answer do not have two")
             continue
-        for which, (s, look) in asked.items():
+        for which, (s, parts) in asked.items():
             progress(f"task {task}: judges trained on {which}")
             seen, answers = _answered(task, s)
             for judge in judges:
-                chances = [_chances(JUDGES[judge](k), look, seen, answers, test) for k in range(seeds)]
+                if which == "static alone" and judge in sequences.BATCH_SIZE:
+                    continue  # there are no steps to read
+                chances = [_chances(judge, seen, answers, test, parts, k) for k in range(seeds)]
                 for measure, triple in _areas(truth, chances).items():
                     report.add(f"{measure} {task}", which, triple, judge)
     return report.rows
@@ -191,11 +213,11 @@ def _answered(task, s):
     return (seen.take(known) if known.any() else None), answers[known]
 
 
-def _chances(judge, look, seen, answers, test):
+def _chances(judge, seen, answers, test, parts, seed):
     """The chance of a 1 that a judge gives each test series; the same for all where it saw no two answers."""
     if len(set(answers)) < 2:
         return np.full(len(test), 0.5)
-    return judge.fit(look(seen), answers).predict_proba(look(test))[:, 1]
+    return JUDGES[judge](seen, answers, test, parts, seed)
 
 
 def _areas(truth, chances) -> dict[str, tuple[float, float, float]]:

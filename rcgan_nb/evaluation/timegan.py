@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from rcgan_nb.evaluation.fresh import begun_anew
 from rcgan_nb.evaluation.utility import interval
 from rcgan_nb.evaluation.view import check_alike
 
@@ -115,16 +116,7 @@ def _some(side, count, random):
 
 def _fitted(kind, x, steps, target, seed):
     """Train a GRU anew; returns a function of values and steps that gives its scores, `(n,)` or `(n, steps)`."""
-    import keras
-
-    keras.utils.set_random_seed(1000 * seed[0] + seed[1])
-    model = _judge(kind, x.shape[1:])
-    fresh = keras.models.clone_model(model)
-    for variable, new in zip(model.variables, fresh.variables, strict=True):
-        variable.assign(new)
-    for variable in model.optimizer.variables:
-        if "learning_rate" not in variable.path:
-            variable.assign(np.zeros(variable.shape, variable.dtype))
+    model = begun_anew(_judge(kind, x.shape[1:]), 1000 * seed[0] + seed[1])
     random = np.random.default_rng(seed)
     rows = np.concatenate([random.permutation(len(x)) for _ in range(-(-UPDATES[kind] * BATCH // len(x)))])
     for some in rows[: UPDATES[kind] * BATCH].reshape(-1, AT_ONCE * BATCH):

@@ -14,7 +14,8 @@ from rcgan_nb.evaluation import likeness, privacy, report, timegan, together
 
 MEANING = report.MEANING | together.MEANING | timegan.MEANING | likeness.MEANING | privacy.MEANING
 CHANCE = "chance"
-SCALE = ("real", "noise", "shuffled", "marginals", "static alone")  # sets that are best or worst cases themselves
+# Sets that are best or worst cases themselves, or hold real series.
+SCALE = ("real", "real + synthetic", "noise", "shuffled", "marginals", "static alone")
 
 
 @dataclass(frozen=True)

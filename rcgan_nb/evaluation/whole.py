@@ -8,11 +8,22 @@ from rcgan_nb.evaluation.tasks import evaluate_tasks
 from rcgan_nb.evaluation.timegan import timegan_scores
 
 
-def judge(data, synthetic, *, tasks=(), judges=("svm", "cnn"), seeds=3, epochs=0, seed=0, progress=print) -> list[dict]:
+def judge(
+    data,
+    synthetic,
+    *,
+    tasks=(),
+    task_judges=("logistic", "forest"),
+    judges=("svm", "cnn"),
+    seeds=3,
+    epochs=0,
+    seed=0,
+    progress=print,
+) -> list[dict]:
     """Rows of (measure, set, judge, value, low, high) of `evaluate`, `timegan_scores`, `likeness`, tasks and `privacy`.
 
-    Args: as `report.evaluate`; tasks: see `tasks.parse`, judged without baselines. Attacks are left out, and `progress`
-        is told, where there are too few persons for them.
+    Args: as `report.evaluate`; tasks: see `tasks.parse`, judged by `task_judges` without baselines. Attacks are left
+        out, and `progress` is told, where there are too few persons for them.
     Raises: ValueError: the sets cannot be compared.
     """
     options = {"seed": seed, "progress": progress}
@@ -20,7 +31,7 @@ def judge(data, synthetic, *, tasks=(), judges=("svm", "cnn"), seeds=3, epochs=0
     sets = {"synthetic": synthetic, "noise": temporal.noise(data.part("train"), seed=seed)}
     rows += timegan_scores(data, sets, seeds=seeds, **options)
     rows += likeness(data, synthetic, **options)
-    rows += evaluate_tasks(data, {"synthetic": synthetic}, tasks, seeds=seeds, progress=progress)
+    rows += evaluate_tasks(data, {"synthetic": synthetic}, tasks, judges=task_judges, seeds=seeds, progress=progress)
     try:
         rows += privacy(data, synthetic, **options)
     except ValueError as reason:
