@@ -81,7 +81,8 @@ def _checked(f, value):
     return value
 
 
-SCALERS = ("minmax", "feature", "standard", "local", "cumulative", "integral")
+SCALERS = ("minmax", "feature", "standard", "local", "cumulative", "integral", "arcsinh")
+SCALER_HELP = "how series come into [-1, 1]; auto is minmax for pictures, arcsinh for series with gaps, else feature"
 ORDERS = ("rows", "columns", "pixels")
 # The same as the tables of `networks` and `losses`, which cannot be read here without TensorFlow; a test holds that.
 GENERATOR_NAMES = ("dense", "plain", "state", "conv", "encoder_decoder", "causal", "rcgan_v4")
@@ -118,7 +119,7 @@ class TrainConfig(DataConfig):
     model: str = setting("auto", "auto takes rcgan where labels exist, else rgan", choices=("auto", "rgan", "rcgan"))
     recipe: str = setting("stable", "defaults for all that is not set here", choices=("stable", "esteban"))
     seed: int = setting(0, "equal seeds give equal runs", low=0, high=2**31 - 1)
-    scaler: str = setting("minmax", "how series come into [-1, 1]; a prepared set may bring its own", choices=SCALERS)
+    scaler: str = setting("auto", f"{SCALER_HELP}; a prepared set brings its own", choices=("auto", *SCALERS))
 
     generator: str = setting("dense", "the generating network (see networks/generators.py)", choices=GENERATOR_NAMES)
     discriminator: str = setting("pool", "its opponent (see networks/discriminators.py)", choices=DISCRIMINATOR_NAMES)
@@ -352,7 +353,7 @@ class PrepareConfig(DataConfig):
     """What to do with a data set before training."""
 
     name: str = setting("mine", "name of the prepared set, which -p dataset takes")
-    scaler: str = setting("minmax", "how series come into [-1, 1]", choices=SCALERS)
+    scaler: str = setting("auto", SCALER_HELP, choices=("auto", *SCALERS))
     downsample_image: int = setting(1, "images: side of the square of pixels that become one", low=1)
     downsample_time: int = setting(1, "steps whose mean becomes one step", low=1)
     hide: str = setting("", "parts to hide, as feature:first-last, separated by commas; '*' is every feature")

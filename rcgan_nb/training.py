@@ -14,7 +14,7 @@ from rcgan_nb import devices, monitors, plots
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
-from rcgan_nb.data import FILES, load
+from rcgan_nb.data import FILES, load, tails
 from rcgan_nb.data.batches import batches
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.series import without_labels
@@ -40,7 +40,8 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     data = load(**config.load_arguments())
     if Path(config.dataset).suffix in FILES:  # so that it is found again from another folder
         config = dataclasses.replace(config, dataset=str(Path(config.dataset).expanduser().resolve()))
-    config = dataclasses.replace(config, model=_model(config, data))
+    scaler = config.scaler if data.scaling else tails.chosen(config.scaler, data)
+    config = dataclasses.replace(config, model=_model(config, data), scaler=scaler)
     _check(config, data)
     devices.limit_threads(config.op_threads)
     loop = Loop(config, data)

@@ -92,7 +92,7 @@ def test_choices_are_those_that_exist():
     from rcgan_nb.networks import DISCRIMINATORS, GENERATORS
 
     choices = {name: set(f.metadata["choices"] or ()) for name, f in TrainConfig.__dataclass_fields__.items()}
-    assert choices["loss"] == LOSSES.keys() and choices["scaler"] == scaling.SCALERS.keys()
+    assert choices["loss"] == LOSSES.keys() and choices["scaler"] == {"auto", *scaling.SCALERS}
     assert choices["generator"] == GENERATORS.keys() and choices["discriminator"] == DISCRIMINATORS.keys()
     assert choices["recipe"] == RECIPES.keys()
 

@@ -5,7 +5,7 @@ import pytest
 
 from rcgan_nb import data
 from rcgan_nb.config import SCALERS, PrepareConfig
-from rcgan_nb.data import masking, preparation, scaling
+from rcgan_nb.data import masking, preparation, scaling, tails
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.series import SeriesSet
 
@@ -41,6 +41,16 @@ def test_scalers_by_hand():
     assert first("integral") == [[0.125, 0.375, -0.5], [0, 0.5, 0.5]]
     assert np.mean(first("standard")) == pytest.approx(0)
     assert np.std(first("standard")) == pytest.approx(1)
+    two, _ = scaling.forward(scaling.fit("arcsinh", x, valid)[:2], x)
+    np.testing.assert_allclose(np.sinh(two[:, :, 0]), first("standard"), atol=1e-12)
+
+
+def test_a_value_far_out_leaves_room_for_the_others():
+    x = np.random.default_rng(0).normal(0, 1, (1000, 1, 1))
+    x[0] = 100
+    valid = np.ones(x.shape, bool)
+    spread = {name: np.std(scaling.forward(scaling.fit(name, x, valid), x)[0][1:]) for name in ("feature", "arcsinh")}
+    assert spread["feature"] < 0.03 < 0.1 < spread["arcsinh"]
 
 
 def test_per_feature_differs_from_over_all(shifted):
@@ -57,6 +67,13 @@ def test_scaler_is_fitted_on_the_training_part_only(shifted):
     wild = dataclasses.replace(shifted, x=x)
     one, other = (Codec.fit(s.part("train"), "minmax").to_json() for s in (shifted, wild))
     assert one == other
+
+
+def test_auto_suits_the_series(small):
+    gaps = np.ones(small.x.shape, bool)
+    assert tails.chosen("auto", small) == "feature" and tails.chosen("local", small) == "local"
+    assert tails.chosen("auto", dataclasses.replace(small, observed=gaps)) == "arcsinh"
+    assert tails.chosen("auto", dataclasses.replace(small, image=small.x.shape[1:])) == "minmax"
 
 
 @pytest.mark.parametrize("name", SCALERS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from rcgan_nb import paths, series
 from rcgan_nb.config import ORDERS, did_you_mean
 from rcgan_nb.data import eicu, images, lfw, mimic, physionet, synthetic, tables
+from rcgan_nb.data import tails as _  # noqa: F401  its scaling stands among the others wherever a set is read
 from rcgan_nb.series import SeriesSet
 
 SETS = {

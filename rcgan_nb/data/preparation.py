@@ -6,7 +6,7 @@ import numpy as np
 
 from rcgan_nb import paths
 from rcgan_nb.config import SCALERS, PrepareConfig
-from rcgan_nb.data import SETS, codec, load, masking, scaling
+from rcgan_nb.data import SETS, codec, load, masking, scaling, tails
 from rcgan_nb.data.images import shrink
 from rcgan_nb.series import SeriesSet, read
 
@@ -30,7 +30,7 @@ def prepare(config: PrepareConfig) -> SeriesSet:
     table = masking.weights(s, hide=config.hide, keep=config.keep, weigh=config.weigh)
     mean = np.where(train.valid, train.x, 0.0).sum(0) / train.valid.sum(0).clip(1)
     first = [scaling.Weights(table, mean)] if (table != 1).any() else []
-    chain = scaling.fit(config.scaler, codec.filled(train, codec.means(train)), train.inside, first)
+    chain = scaling.fit(tails.chosen(config.scaler, s), codec.filled(train, codec.means(train)), train.inside, first)
     info = {**s.info, "name": config.name, "prepared from": config.dataset}
     prepared = dataclasses.replace(s, scaling=scaling.to_json(chain), info=info)
     path = paths.prepared(config.name)
