@@ -62,6 +62,7 @@ REFILL = {"Normal <3 secs": 0.0, "Brisk": 0.0, "Normal <3 Seconds": 0.0, "Abnorm
 REFILL |= {"Abnormal >3 Seconds": 1.0}
 UNIT_TYPES = ("CCU", "CSRU", "MICU", "SICU", "TSICU")
 STATIC = ("age (years)", "male", *(f"unit: {name}" for name in UNIT_TYPES))
+KEPT = {"row": np.int32, "hour": np.float32, "variable": np.int8, "number": np.float32}  # millions of events
 COLUMNS = {
     "PATIENTS": ("subject_id", "gender", "dob"),
     "ADMISSIONS": ("hadm_id", "hospital_expire_flag"),
@@ -166,8 +167,9 @@ def _hours(tables, stays, names):
             )
             kept = within(events["number"].to_numpy(), limits[events["variable"]].T)
             kept &= ((events["hour"] >= 0) & (events["hour"] < HOURS)).to_numpy()
-            parts.append(events[["row", "hour", "variable", "number"]][kept])
-    events = pd.concat(parts).sort_values("hour", kind="stable")
+            parts.append(events[list(KEPT)][kept].astype(KEPT))
+    events = pd.concat(parts, ignore_index=True)
+    events = events.take(events["hour"].to_numpy().argsort(kind="stable"))
     shape = len(stays), HOURS, len(names)
     return last_in_bin(events["row"], events["hour"].astype(int), events["variable"], events["number"], shape)
 
