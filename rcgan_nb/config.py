@@ -171,6 +171,10 @@ class TrainConfig(DataConfig):
     label_smoothing_std: float = setting(0.0, "targets are normally distributed, anew in each batch", low=0.0, high=0.5)
     instance_noise: float = setting(0.1, "standard deviation of noise on all that the discriminator sees", low=0.0)
     instance_noise_until: int = setting(0, "step at which it has fallen to 0; 0 keeps it constant", low=0)
+    dp_noise: float = setting(
+        0.0, "differential privacy: standard deviation of the noise over dp_clip (see private.py); 0 is off", low=0.0
+    )
+    dp_clip: float = setting(1.0, "with dp_noise: largest norm of one series' gradient", low=1e-6)
     average_decay: float = setting(0.998, "decay of the generator's averaged weights; 0 is off", low=0.0, high=0.999999)
 
     log_every: int = setting(20, "steps between rows of metrics.csv", low=1)
@@ -185,7 +189,7 @@ class TrainConfig(DataConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for senseless, remedy in _senseless(self):
+        for senseless, remedy in (*_senseless(self), *(_unprotected(self) if self.dp_noise else ())):
             if senseless:
                 raise ValueError(remedy)
 
@@ -229,6 +233,33 @@ def _senseless(c):
         c.shared_forward and not alone,
         "shared_forward needs logits that depend on no other series: loss relativistic or logistic, d_condition "
         "projection or embedding, and neither minibatch_deviation nor gradient_penalty.",
+    )
+
+
+def _unprotected(c):
+    """Combinations that let a training series past the clipping and the noise of dp_noise, each with what to do."""
+    yield (
+        c.loss == "relativistic",
+        "dp_noise: the relativistic loss shows the generator real series, without noise; set loss to logistic.",
+    )
+    yield (
+        c.minibatch_deviation or c.discriminator == "rcgan_v4",
+        "dp_noise: every series must be judged alone; set minibatch_deviation to False, and take another discriminator "
+        "than rcgan_v4, which normalises over the batch.",
+    )
+    yield (
+        c.shared_forward or c.shards * c.num_devices > 1,
+        "dp_noise: gradients are clipped one series at a time, on one device; set shared_forward to False, shards and "
+        "num_devices to 1.",
+    )
+    yield (
+        c.balance == "loss" or c.stop_on == "loss_ratio",
+        "dp_noise: the losses of real series carry no noise, so that nothing may follow them; set balance and stop_on "
+        "to gradient, or leave them empty.",
+    )
+    yield (
+        c.start_from,
+        "dp_noise: the weights of another run may have seen these series; leave start_from empty, or use resume.",
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rcgan_nb import devices, monitors, plots
+from rcgan_nb import accounting, devices, monitors, plots
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import TrainConfig, train_config
@@ -130,6 +130,7 @@ class Loop:
     def __init__(self, config, data):
         from rcgan_nb.gan import RCGAN
         from rcgan_nb.networks import Shape
+        from rcgan_nb.private import PrivateRCGAN
 
         self.clock = monitors.Clock()
         self.config, self.ended = config, ""
@@ -140,7 +141,7 @@ class Loop:
         self.classes, self.limits = data.classes, plots.frame(data.part("train"))
         self.codec = Codec.fit(data.part("train"), config.scaler)
         self.real = {part: self._encoded(data.part(part)) for part in ("train", "validation")}
-        self.gan = RCGAN(config, Shape(**self.codec.sizes(data.num_classes)))
+        self.gan = (PrivateRCGAN if config.dp_noise else RCGAN)(config, Shape(**self.codec.sizes(data.num_classes)))
         self.step, self.found = 0, {}
         lineage = {}
         if run or parent:
@@ -164,6 +165,8 @@ class Loop:
             run.rewind(self.step)
             self.clock.before = (run.metrics().get("seconds") or [0.0])[-1]
             config.save(run.path / "config.json")
+        if config.dp_noise:
+            self._promise(config)
         self.run.begin_segment(self.step, config)
         self.begun = self.step
         self.run.beat("running", self.step)
@@ -176,7 +179,19 @@ class Loop:
     @property
     def metrics(self) -> dict[str, float]:
         """The step's figures where they are to be kept: at intervals and at the end; else none."""
-        return self.found if self.step % self.config.log_every == 0 or self.last else {}
+        if self.step % self.config.log_every and not self.last:
+            return {}
+        return self.found | ({"epsilon": self._epsilon(self.step)} if self.config.dp_noise else {})
+
+    def _epsilon(self, steps) -> float:
+        return accounting.epsilon(self.config, len(self.real["train"][0]), steps)
+
+    def _promise(self, config):
+        """Say what the whole run will cost its training series, and keep that; one that goes on may go further."""
+        n = len(self.real["train"][0])
+        facts = {"epsilon": self._epsilon(config.steps), "delta": accounting.delta(n), "steps": config.steps}
+        self.run.write_json("data.json", self.run.data | {"privacy": facts})
+        print(self.run.privacy(), flush=True)
 
     def _encoded(self, part):
         return self.codec.encode(part), self.codec.conditions(part)
@@ -184,14 +199,21 @@ class Loop:
     def advance(self, step):
         """One training step; its figures are checked every time, and kept on logged steps (see `metrics`)."""
         x, conditions = self.real["train"]
-        chosen = batches(len(x), self.config, step)
-        drawn = {name: values[chosen] for name, values in conditions.items()}
+        chosen, counts = self._chosen(len(x), step)
+        drawn = {name: values[chosen] for name, values in conditions.items()} | counts
         self.found = monitors.host(self.gan.train_step(x[chosen], drawn, np.int32(step)))
         self.step = step
         monitors.require_finite(self)
         if step == self.begun + 1:
             self.clock.first_step_is_done()
             print(f"first step after {self.clock.first_step:.1f} s")
+
+    def _chosen(self, n, step):
+        """Indices of the series that a step sees and, where privacy asks for chance, how many of each row count."""
+        if not self.config.dp_noise:
+            return batches(n, self.config, step), {}
+        rows, counts = accounting.drawn(n, self.config, step)
+        return rows, {"count": counts}
 
 
 def _going_on(config, fingerprint) -> archive.Run:
@@ -229,6 +251,8 @@ def _check(config, data):
     if config.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise ValueError("tensorboard=True needs the package of that name; pip install tensorboard.")
     train = data.part("train")
+    if config.dp_noise:
+        accounting.require(train)
     if len(train) < config.batch_size:
         raise ValueError(
             f"the training part has {len(train)} series, fewer than batch_size {config.batch_size}; "

@@ -131,6 +131,16 @@ class Run:
         """Columns of watch.csv: nearness to the validation part and the signs of a collapse, at intervals."""
         return self._columns("watch.csv")
 
+    def privacy(self) -> str:
+        """What the training series were promised (see private.py), in words."""
+        facts = self.data.get("privacy")
+        if not facts:
+            return "not differentially private"
+        return (
+            "differentially private for each training series: after {steps:,} steps epsilon {epsilon:.3g} at delta "
+            "{delta:g}".format(**facts)
+        )
+
     def alarms(self) -> list[dict]:
         """What training warned of: step, what, value, limit."""
         return self.read_json("alarms.json") if (self.path / "alarms.json").exists() else []
