@@ -368,6 +368,33 @@ class CompareConfig(DataConfig):
 
 
 @dataclass(frozen=True)
+class DeidentifyConfig(DataConfig):
+    """Which traits to remove from a data set, and how strongly."""
+
+    dataset: str = setting("physionet2012", "name of a data set or prepared set, or the path of a file")
+    variables: str = setting("vitals", "clinical sets: names separated by commas, or a group; empty takes all")
+    hide: str = setting("male>0.5, age>65", "static values to hide, by a limit; empty hides the person")
+    weights: str = setting("0,1,10", "of the adversary, separated by commas; the set of the last is written")
+    steps: int = setting(3000, "updates of each encoder-decoder", low=1)
+    seed: int = setting(0, "equal seeds give equal sets", low=0, high=2**31 - 1)
+    output: str = setting("", "file to write; empty makes deidentified.npz under runs/")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.numbers()
+
+    def numbers(self) -> list[float]:
+        """The weights, each once."""
+        try:
+            found = list(dict.fromkeys(float(text) for text in self.weights.split(",")))
+        except ValueError:
+            found = [-1.0]
+        if not all(0 <= weight < math.inf for weight in found):
+            raise ValueError(f"weights must be numbers of 0 or more, separated by commas, but {self.weights!r} came.")
+        return found
+
+
+@dataclass(frozen=True)
 class PlotConfig(DataConfig):
     """Which series to look at."""
 

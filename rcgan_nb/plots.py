@@ -287,3 +287,24 @@ def planes(projections):
     axes[0, -1].legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.tight_layout()
     return _done(figure)
+
+
+def trade_off(points, *, utility, privacy, chance):
+    """Use (higher is better) against what an attack finds (lower is better), each with its 95 % interval.
+
+    Args:
+        points: list of (name, use, attack), use and attack as (value, low, high).
+        utility, privacy: names of the axes; chance: the value of an attack that guesses.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 4.4))
+    for k, (name, use, attack) in enumerate(points):
+        (x, *across), (y, *along) = use, attack
+        axis.plot(across, [y, y], color=f"C{k % 10}", lw=3, alpha=0.5)
+        axis.plot([x, x], along, color=f"C{k % 10}", lw=3, alpha=0.5)
+        axis.plot(x, y, "o", color=f"C{k % 10}", label=name)
+    axis.axhline(chance, color="grey", lw=1, ls="--", label="a guess")
+    axis.set(xlabel=f"use: {utility}", ylabel=f"attack: {privacy}")
+    axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    seaborn.despine(figure)
+    figure.tight_layout()
+    return _done(figure)

@@ -38,6 +38,35 @@ def conditioned(small):
 
 
 @pytest.fixture(scope="session")
+def made_persons():
+    """A function that makes 12 known persons with 8 training and 4 test series each, 40 strangers with 2 test series.
+
+    Series are sines or saws (the label) with noise, 10 steps of two features. A person is an offset, normal with this
+    deviation and for equal `who` the same.
+    """
+
+    def persons(seed, *, who=0, deviation=3.0):
+        people = np.random.default_rng([100, who]).normal(size=(52, 2))
+        offsets = deviation * np.concatenate([np.repeat(people[:12], 12, axis=0), np.repeat(people[12:], 2, axis=0)])
+        random = np.random.default_rng(seed)
+        y = (np.arange(len(offsets)) % 2).astype(np.int32)
+        time = np.linspace(0, 1, 10)
+        shapes = np.stack([np.sin(2 * np.pi * time), 1 - 2 * time])[y]
+        noise = 0.2 * random.normal(size=(len(y), 10, 2))
+        names = [f"known {k // 12}" if k < 144 else f"stranger {(k - 144) // 2}" for k in range(len(y))]
+        parts = np.where((np.arange(len(y)) % 12 < 8) & (np.arange(len(y)) < 144), 0, 2)
+        return SeriesSet(
+            x=(offsets[:, None] + shapes[:, :, None] + noise).astype(np.float32),
+            y=y,
+            classes=("sine", "saw"),
+            groups=np.array(names),
+            split=parts.astype(np.int8),
+        )
+
+    return persons
+
+
+@pytest.fixture(scope="session")
 def runs_with(tmp_path_factory):
     """A function that trains a short run on a set, once for each name."""
     from rcgan_nb import train

@@ -24,6 +24,7 @@ ROOMS = [
     "gan",
     "private",
     "evaluation",
+    "deidentify",
     "archive",
     "generation",
     "monitors",

@@ -23,6 +23,7 @@ PAPERMILL = [sys.executable, "-m", "papermill", "--no-progress-bar"]
 CONFIGS = {
     "train": config.TrainConfig,
     "compare": config.ContestConfig,
+    "deidentify": config.DeidentifyConfig,
     "evaluate": config.EvaluateConfig,
     "generate": config.GenerateConfig,
     "prepare": config.PrepareConfig,
@@ -166,6 +167,20 @@ def test_evaluate_clinical_tasks(tmp_path):
     assert {"auroc label", "auprc label", "auroc HR<80", "auprc HR<80", "observed"} < measures
     assert "tests of the laws need 20, and are left out" in done.stdout + done.stderr
     assert "left out: there are 18 held-out persons" in done.stdout + done.stderr
+
+
+def test_deidentify(tmp_path, runs):
+    """Few persons with several series each: recognised, removed, and a set that training takes."""
+    random = np.random.default_rng(1)
+    groups = np.repeat(np.arange(30), 4)
+    y = np.arange(120, dtype=np.int32) % 2
+    x = random.normal(size=(30, 1, 2))[groups] + y[:, None, None] + 0.1 * random.normal(size=(120, 6, 2))
+    s = SeriesSet(x=x, y=y, classes=("a", "b"), groups=groups.astype(str))
+    data = ["-p", "dataset", str(s.save(tmp_path / "persons.npz")), "-r", "variables", "", "-r", "hide", ""]
+    papermill("deidentify", tmp_path / "d.ipynb", *data, "-p", "weights", "0,5", "-p", "steps", "5")
+    assert figures(tmp_path / "d.ipynb") == 2
+    made = load(str(runs / "deidentified.npz"))
+    assert made.x.shape == (120, 6, 2) and made.groups is None and made.info["deidentified"]["weights"] == "0,5"
 
 
 def test_generate(shared):
