@@ -231,16 +231,19 @@ def tried(config, progress=print) -> tuple[object, dict, list[dict]]:
     Args: config: a DeidentifyConfig.
     Returns: the data set; name -> SeriesSet of each weight; rows of (measure, set, judge, value, low, high): those of
         `identity` (where the person is hidden), of `traits` (for the label and what is hidden, or for all), and `kept`,
-        the share of the variance of the test part's values that is there still, with 95 % over resampled persons.
+        the share of the variance of the test part's values that is there still, with 95 % over resampled persons. The
+        set `masks alone` has all values 0.
     """
     data = load(**config.load_arguments())
     options = {"hide": config.hide, "steps": config.steps, "seed": config.seed, "progress": progress}
     sets = {f"weight {weight:g}": removed(data, weight=weight, **options) for weight in config.numbers()}
-    asking = {"seed": config.seed, "progress": progress}
+    judged, asking = dict(sets), {"seed": config.seed, "progress": progress}
+    if data.observed is not None or data.lengths is not None:  # they stay, and are the least that can be told
+        judged["masks alone"] = dataclasses.replace(data, x=np.zeros_like(data.x))
     label = "label, " if data.y is not None else ""
     ask = label + config.hide if config.hide else ""
-    rows = [] if config.hide else identity.identity(data, sets, **asking)
-    rows += traits.traits(data, sets, ask=ask, **asking) + _kept(data, sets, config.seed)
+    rows = [] if config.hide else identity.identity(data, judged, **asking)
+    rows += traits.traits(data, judged, ask=ask, **asking) + _kept(data, sets, config.seed)
     return data, sets, rows
 
 
@@ -265,7 +268,7 @@ def trade_off(rows, hide="") -> dict:
         series, or without labels `kept`; of the attacks, by all judges, the highest counts.
     """
     asked = [f"auroc {item.strip()}" for item in hide.split(",")] if hide else ["recognised"]
-    attacks = [row for row in rows if row["measure"].removeprefix("within ") in asked]
+    attacks = [row for row in rows if row["measure"].removeprefix("told ").removeprefix("within ") in asked]
     told = [row for row in rows if row["measure"].startswith("tstr") and row["measure"].endswith(" label")]
     use = told or [row for row in rows if row["measure"] == "kept"]
     judge = max((row for row in use if row["set"] == "real"), key=lambda row: row["value"])["judge"]

@@ -11,7 +11,7 @@ from rcgan_nb.evaluation.identity import RECOGNISERS, identity
 from rcgan_nb.evaluation.traits import traits
 from rcgan_nb.series import SeriesSet
 
-STEPS = 1500
+STEPS = 800
 
 
 def quiet(text):
@@ -72,20 +72,20 @@ def patients():
 
 
 def test_a_static_value_is_gone_and_all_beside_the_values_stays(patients):
-    made = removal.removed(patients, hide="male", steps=600, progress=quiet)
+    made = removal.removed(patients, hide="male", steps=500, progress=quiet)
     for name in ("y", "observed", "lengths", "static", "split"):
         assert np.array_equal(getattr(made, name), getattr(patients, name)), name
     assert not made.x[~patients.valid].any() and made.features == patients.features
     rows = traits(patients, {"made": made}, ask="male, label", progress=quiet)
     found = {(row["measure"], row["set"], row["judge"]): row["value"] for row in rows}
-    assert found["auroc male", "real", "logistic"] > 0.95
+    assert found["told auroc male", "real", "logistic"] > 0.95
     assert max(found["within auroc male", "made", judge] for judge in ("logistic", "forest", "discriminant")) < 0.65
     assert found["tstr auroc label", "made", "logistic"] > 0.9 * found["tstr auroc label", "real", "logistic"]
 
 
 def test_equal_seeds_give_equal_series(patients):
-    made = [removal.removed(patients, hide="male", steps=3, seed=seed, progress=quiet).x for seed in (1, 1, 2)]
-    assert np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2])
+    made = [removal.removed(patients, hide="male", steps=3, seed=1, progress=quiet).x for _ in range(2)]
+    assert np.array_equal(*made)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def row(measure, which, judge, value):
 def test_the_most_able_attack_stands_against_the_use_by_the_best_judge():
     values = {
         "tstr auroc label": {"real": (0.8, 0.9), "weight 1": (0.7, 0.6)},
-        "auroc male": {"real": (0.7, 0.8), "weight 1": (0.5, 0.4), "chance": (0.5, 0.5)},
+        "told auroc male": {"real": (0.7, 0.8), "weight 1": (0.5, 0.4), "chance": (0.5, 0.5)},
         "within auroc male": {"weight 1": (0.3, 0.6)},
     }
     rows = [
@@ -148,7 +148,7 @@ def test_the_most_able_attack_stands_against_the_use_by_the_best_judge():
     assert found["utility"] == "tstr auroc label forest" and found["chance"] == 0.5
     axis = plots.trade_off(**found).axes[0]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["real", "weight 1", "a guess"]
-    assert removal.table(rows).loc[("auroc male", "forest"), "weight 1"] == "0.400 [0.300, 0.500]"
+    assert removal.table(rows).loc[("told auroc male", "forest"), "weight 1"] == "0.400 [0.300, 0.500]"
 
 
 @pytest.mark.parametrize("weights", ["0, many", "-1", "nan", "inf", ""])

@@ -123,19 +123,19 @@ def report(patients):
 
 
 def test_what_series_tell_is_told_and_what_they_do_not_is_not(report):
-    assert report["r2 age (years)", "real", "ridge"]["value"] > 0.9
-    assert report["auroc male", "real", "logistic"]["value"] > 0.95
-    assert report["accuracy label", "real", "forest"]["value"] > 0.8
-    assert report["r2 noise", "real", "ridge"]["value"] < 0.1
+    assert report["told r2 age (years)", "real", "ridge"]["value"] > 0.9
+    assert report["told auroc male", "real", "logistic"]["value"] > 0.95
+    assert report["told accuracy label", "real", "forest"]["value"] > 0.8
+    assert report["told r2 noise", "real", "ridge"]["value"] < 0.1
 
 
 def test_the_report_says_which_traits_survive(report):
-    for prefix in ("", "within "):
-        assert report[f"{prefix}r2 age (years)", "no level", "forest"]["value"] < 0.1
-        assert report[f"{prefix}auroc male", "no level", "discriminant"]["value"] > 0.95
+    for prefix in ("told", "within"):
+        assert report[f"{prefix} r2 age (years)", "no level", "forest"]["value"] < 0.1
+        assert report[f"{prefix} auroc male", "no level", "discriminant"]["value"] > 0.95
     assert report["tstr auroc male", "drawn", "logistic"]["value"] > 0.95
     assert ("within auroc male", "drawn", "logistic") not in report
-    assert report["accuracy label", "chance", "logistic"]["value"] < 0.8
+    assert report["told accuracy label", "chance", "logistic"]["value"] < 0.8
 
 
 def test_traits_are_parsed(patients):

@@ -123,7 +123,7 @@ def identity(data, sets, *, seed=0, progress=print) -> list[dict]:
         data: SeriesSet with groups and split; sets: name -> SeriesSet in the same units. With groups their series stand
             for persons of the same names; without, only `taken_for_known` is asked.
     Returns: rows of (measure, set, judge, value, low, high), see MEANING, judge one of RECOGNISERS, with 95 % over
-        resampled persons, for a set without groups over its series. In `recognised` each person counts once; `real` is
+        resampled persons: those of the set, or those its series lie near. In `recognised` each counts once; `real` is
         held-out real series of known persons (the ceiling) and `chance` a guess. `taken_for_known` is asked of sets
         without groups, in the recogniser's space and of as many strangers as known persons, a series of each; `real`
         is other strangers there. `jitter` is real series with a little noise, from which nothing was removed.
@@ -152,7 +152,8 @@ def identity(data, sets, *, seed=0, progress=print) -> list[dict]:
                 report.add("within recognised", which, _recognised(fit(s.take(gallery)), asked, random), judge)
         report.add("recognised", "chance", (1 / len(np.unique(trained_on.groups)),) * 3, judge)
         if len(strangers) >= 2 * FEWEST:
-            nameless = {which: s for which, s in sets.items() if s.groups is None or which == "jitter"}
+            nameless = {which: s for which, s in sets.items() if s.groups is None}
+            nameless["jitter"] = sets["jitter"].take(probes)
             _taken(report, judge, recogniser, (one_each(trained_on, random), strangers), nameless, random)
     return sorted(report.rows, key=lambda row: list(MEANING).index(row["measure"]))
 
@@ -194,9 +195,11 @@ def _taken(report, judge, recogniser, sides, sets, random):
     known, strangers = sides
     fresh, others = strangers.take(slice(0, None, 2)), strangers.take(slice(1, None, 2))
     count = min(len(known), len(others))
-    seen = {name: recogniser.see(s.take(slice(count))) for name, s in (("known", known), ("others", others))}
+    reference = np.concatenate([recogniser.see(s.take(slice(count))) for s in (known, others)])
     for which, s in {"real": fresh, **sets}.items():
-        x = recogniser.see(one_each(s, random).take(slice(AT_MOST)))
-        to_known, to_others = (similarity.nearest(x, seen[side])[0] for side in ("known", "others"))
-        nearer = (to_known < to_others) + 0.5 * (to_known == to_others)
-        report.add("taken_for_known", which, _interval(np.mean, nearer, random=random), judge)
+        series = one_each(s, random).take(slice(AT_MOST))
+        near = np.bincount(similarity.nearest(recogniser.see(series), reference)[1], minlength=2 * count)
+        to_known = near * (np.arange(2 * count) < count)
+        persons = np.stack([to_known, near], axis=1)[near > 0]  # those who are nearest to some series
+        share = _interval(lambda rows: np.divide(*rows.sum(0)), persons, random=random)
+        report.add("taken_for_known", which, share, judge)

@@ -15,11 +15,9 @@ from rcgan_nb.evaluation.tasks import JUDGES, summaries
 from rcgan_nb.evaluation.view import check_alike
 
 MEANING = {
-    "auroc": "of a static value or label, told from series by a judge trained on real ones; 0.5 is chance",
-    "accuracy": "the same for a label of more than two classes",
-    "r2": "the same for a static value of many values: share of its variance; 0 tells nothing",
-    "within": "the same as what follows, by a judge trained on the set itself: an attacker who knows the method",
-    "tstr": "the same as what follows, by a judge trained on the set and tested on real series: use",
+    "told": "a trait told from series by a judge trained on real ones; auroc 0.5 is chance, r2 0 tells nothing",
+    "within": "the same by a judge trained on the set itself: an attacker who knows the method",
+    "tstr": "the same by a judge trained on the set and tested on real series: use",
 }
 
 
@@ -89,11 +87,11 @@ def traits(data, sets, *, ask="", seed=0, progress=print) -> list[dict]:
         data: SeriesSet with its split; sets: name -> SeriesSet in the same units, with labels and static values of
             their own; those without static values are asked about the label alone.
         ask: see `parse`.
-    Returns: rows of (measure, set, judge, value, low, high): measure is 'auroc TRAIT', 'accuracy TRAIT' or 'r2 TRAIT',
-        after 'within' and 'tstr' where the judge was trained on the set (see MEANING), with 95 % over resampled persons
-        of the test part, for a set without groups over its series. Judges learn from the real training part; `real`
-        is the test part (the ceiling), `jitter` the same with a little noise, `chance` a guess. A trait of which the
-        training part, the test part or a set has one answer only is left out there, and `progress` is told.
+    Returns: rows of (measure, set, judge, value, low, high): measure is 'told', 'within' or 'tstr' (see MEANING), then
+        'auroc', 'accuracy' (of more than two classes) or 'r2', then the trait; with 95 % over resampled persons of the
+        test part, for a set without groups over its series. The set `real` is the test part, judged by what was trained
+        on the training part (the ceiling), `jitter` the same with a little noise, `chance` a guess. A trait of which
+        the training part, the test part or a set has one answer only is left out there, and `progress` is told.
     Raises: ValueError: the sets cannot be compared, or a trait is not known.
     """
     for s in sets.values():
@@ -109,7 +107,7 @@ def traits(data, sets, *, ask="", seed=0, progress=print) -> list[dict]:
             progress(f"trait {trait}: left out for {name}, whose series all have the same or none")
         for judge, (look, make) in _judges(trait.kind, seed).items() if "real" in able else ():
             _told(report, _Judge(judge, trait, looks[look], make, seed), able)
-    return sorted(report.rows, key=lambda row: row["measure"].split(" ")[0] in ("tstr", "within"))
+    return sorted(report.rows, key=lambda row: list(MEANING).index(row["measure"].split(" ")[0]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,11 +169,11 @@ def _told(report, judge, sides):
     on_real = judge.learn(sides["real"].learned)
     for which, side in sides.items():
         own = on_real if which == "real" else judge.learn(side.learned)
-        report.add(measure, which, judge.score(on_real, side.asked), judge.name)
+        report.add(f"told {measure}", which, judge.score(on_real, side.asked), judge.name)
         report.add(f"tstr {measure}", which, judge.score(own, test), judge.name)
         if side.apart and which != "real":
             report.add(f"within {measure}", which, judge.score(own, side.asked), judge.name)
-    report.add(measure, "chance", (judge.guess(test),) * 3, judge.name)
+    report.add(f"told {measure}", "chance", (judge.guess(test),) * 3, judge.name)
 
 
 def _judges(kind, seed) -> dict:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rcgan_nb.evaluation import likeness, privacy, report, timegan, together
+from rcgan_nb.evaluation import identity, likeness, privacy, report, timegan, together
 
-MEANING = report.MEANING | together.MEANING | timegan.MEANING | likeness.MEANING | privacy.MEANING
+MEANING = report.MEANING | together.MEANING | timegan.MEANING | likeness.MEANING | privacy.MEANING | identity.MEANING
 CHANCE = "chance"
 # Sets that are best or worst cases themselves, or hold real series.
 SCALE = ("real", "real + synthetic", "noise", "shuffled", "marginals", "static alone")
