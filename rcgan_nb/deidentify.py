@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rcgan_nb import paths
-from rcgan_nb.data import load
+from rcgan_nb.data import load, tails
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.evaluation import identity, traits
 from rcgan_nb.evaluation.persons import one_each
@@ -51,7 +51,7 @@ def removed(s, *, hide="", weight=10.0, steps=3000, seed=0, progress=print):
 
     train = s if s.split is None else s.part("train")
     hidden = _hidden(train, hide)
-    codec = Codec.fit(train, "minmax" if train.image else "feature")
+    codec = Codec.fit(train, tails.chosen("auto", train))
     rebuilt = train.x.shape[2] * (2 if codec.attributes else 1)  # channels that are not masks
     keras.utils.set_random_seed(seed)  # first weights only
     parts = _networks((*train.x.shape[1:2], codec.channels), rebuilt, train.num_classes, hidden.max(0) + 1)

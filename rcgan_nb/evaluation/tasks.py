@@ -162,7 +162,8 @@ def _by_steps(kind):
 
 # What a judge may see of a series; (series, answers, test, parts, seed) -> the chance of a 1 for each series of `test`.
 PARTS = {"series": summaries, "static": given}
-JUDGES = {"logistic": _by_summaries(logistic), "forest": _by_summaries(forest)}
+SUMMARY_JUDGES = {"logistic": logistic, "forest": forest}
+JUDGES = {name: _by_summaries(make) for name, make in SUMMARY_JUDGES.items()}
 JUDGES |= {kind: _by_steps(kind) for kind in sequences.BATCH_SIZE}
 
 

@@ -11,7 +11,7 @@ from rcgan_nb.evaluation.identity import flat_series, reduced, stands_for
 from rcgan_nb.evaluation.persons import one_each
 from rcgan_nb.evaluation.privacy import _auc, _interval
 from rcgan_nb.evaluation.report import Report
-from rcgan_nb.evaluation.tasks import JUDGES, summaries
+from rcgan_nb.evaluation.tasks import SUMMARY_JUDGES, summaries
 from rcgan_nb.evaluation.view import check_alike
 
 MEANING = {
@@ -180,7 +180,7 @@ def _judges(kind, seed) -> dict:
     """Judge -> what it sees, and a function that makes it for an array of that."""
     if kind == "r2":
         return {"ridge": ("summaries", lambda x: _ridge()), "forest": ("summaries", lambda x: _forest_of_values(seed))}
-    of_summaries = {name: ("summaries", lambda x, make=make: make(seed)) for name, make in JUDGES.items()}
+    of_summaries = {name: ("summaries", lambda x, make=make: make(seed)) for name, make in SUMMARY_JUDGES.items()}
     return of_summaries | {"discriminant": ("series", _discriminant)}
 
 
