@@ -14,8 +14,8 @@ from rcgan_nb import generate, load
 from rcgan_nb.evaluation.tasks import evaluate_tasks, parse
 from rcgan_nb.evaluation.timegan import timegan_scores
 
-# Chosen on the validation part: one noise vector for a whole series and a dense decoder, since patients differ more from
-# each other than hours do, and a batch that shows how much its series differ.
+# Chosen on the validation part: one noise vector for a whole series and a dense decoder, since patients differ more
+# from each other than hours do, and a batch that shows how much its series differ.
 SETTINGS = {
     "variables": "vitals",
     "steps": 6000,
