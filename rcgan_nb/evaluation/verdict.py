@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rcgan_nb.evaluation import identity, likeness, privacy, report, timegan, together
+from rcgan_nb.evaluation import forecast, identity, likeness, privacy, report, timegan, together
 
-MEANING = report.MEANING | together.MEANING | timegan.MEANING | likeness.MEANING | privacy.MEANING | identity.MEANING
+MEANING = report.MEANING | together.MEANING | timegan.MEANING | forecast.MEANING | likeness.MEANING | privacy.MEANING
+MEANING |= identity.MEANING
 CHANCE = "chance"
 # Sets that are best or worst cases themselves, or hold real series.
 SCALE = ("real", "real + synthetic", "noise", "shuffled", "marginals", "static alone")
@@ -38,6 +39,7 @@ QUESTIONS = {
         Indicator("tstr", "real", CHANCE, 2.0, "trtr"),
         Indicator("trts", "real", CHANCE, 1.0, "trtr"),
         Indicator("ps@timegan.1", "real", "noise", 2.0),
+        Indicator("forecast", "real", "noise"),
         Indicator("auroc ", "real", 0.5, 2.0),
     ),
     "similar": (

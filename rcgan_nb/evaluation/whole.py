@@ -1,6 +1,7 @@
 """Every question at once, for who judges several sets: what evaluate.ipynb asks one by one."""
 
 from rcgan_nb.evaluation import temporal
+from rcgan_nb.evaluation.forecast import forecasts
 from rcgan_nb.evaluation.likeness import likeness
 from rcgan_nb.evaluation.privacy import privacy
 from rcgan_nb.evaluation.report import evaluate
@@ -20,10 +21,11 @@ def judge(
     seed=0,
     progress=print,
 ) -> list[dict]:
-    """Rows of (measure, set, judge, value, low, high) of `evaluate`, `timegan_scores`, `likeness`, tasks and `privacy`.
+    """Rows of (measure, set, judge, value, low, high) of `evaluate`, `timegan_scores`, `forecasts`, `likeness`, tasks
+    and `privacy`.
 
-    Args: as `report.evaluate`; tasks: see `tasks.parse`, judged by `task_judges` without baselines. Attacks are left
-        out, and `progress` is told, where there are too few persons for them.
+    Args: as `report.evaluate`; tasks: see `tasks.parse`, judged by `task_judges` without baselines. Forecasts are left
+        out where series are too short for them, attacks where there are too few persons, and `progress` is told.
     Raises: ValueError: the sets cannot be compared.
     """
     options = {"seed": seed, "progress": progress}
@@ -32,8 +34,9 @@ def judge(
     rows += timegan_scores(data, sets, seeds=seeds, **options)
     rows += likeness(data, synthetic, **options)
     rows += evaluate_tasks(data, {"synthetic": synthetic}, tasks, judges=task_judges, seeds=seeds, progress=progress)
-    try:
-        rows += privacy(data, synthetic, **options)
-    except ValueError as reason:
-        progress(f"privacy left out: {reason}")
+    for ask in (forecasts, privacy):
+        try:
+            rows += ask(data, synthetic, **options)
+        except ValueError as reason:
+            progress(f"{ask.__name__} left out: {reason}")
     return rows
