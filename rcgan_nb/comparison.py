@@ -66,7 +66,7 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
     runs = [(name, seed) for name in named for seed in range(config.seeds)]
     for k, (name, seed) in enumerate(runs):
         progress(f"run {k + 1} of {len(runs)}: {name}, seed {seed}")
-        run = _trained(config, name, named[name], seed)
+        run = trained(config, name, named[name], seed)
         synthetic = generate(run, seed=seed)
         metrics = run.metrics()
         norms = {n: float(np.median(metrics[n])) for n in ("d_grad", "g_grad")}
@@ -75,8 +75,11 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
     return rows
 
 
-def _trained(config, name, settings, seed):
-    """The finished run of a variant: found, gone on with, or trained."""
+def trained(config: CompareConfig, name, settings, seed) -> archive.Run:
+    """The finished run of a variant: found, gone on with, or trained.
+
+    Raises: ValueError: a run of that name was made with other settings.
+    """
     given = _run_settings(config, settings) | {"seed": seed}
     wanted = train_config(**given)
     run_name = f"{config.name}-{'-'.join(name.split())}-{seed}"

@@ -395,6 +395,20 @@ class DeidentifyConfig(DataConfig):
 
 
 @dataclass(frozen=True)
+class ProtocolConfig(Config):
+    """Which experiments of Esteban et al. 2017 to repeat, and how."""
+
+    recipe: str = setting("both", "whose settings: stable, esteban, or both", choices=("stable", "esteban", "both"))
+    experiments: str = setting("sines,smooth,mnist3,clinical", "which of them, separated by commas")
+    clinical: str = setting("physionet2012", "the clinical set", choices=("physionet2012", "eicu"))
+    steps: int = setting(0, "generator updates of each run; 0 takes what is usual for the data set", low=0)
+    seeds: int = setting(1, "training seeds of each recipe", low=1)
+    judge_seeds: int = setting(5, "how often each judge is trained anew", low=1)
+    seed: int = setting(0, "the first training seed, and that of all else", low=0, high=2**31 - 1)
+    name: str = setting("esteban2017", "how the runs' names begin; finished ones are used again")
+
+
+@dataclass(frozen=True)
 class PlotConfig(DataConfig):
     """Which series to look at."""
 

@@ -31,6 +31,7 @@ ROOMS = [
     "training",
     "comparison",
     "contest",
+    "protocol",
     "notebook",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}

@@ -24,6 +24,7 @@ CONFIGS = {
     "train": config.TrainConfig,
     "compare": config.ContestConfig,
     "deidentify": config.DeidentifyConfig,
+    "esteban2017": config.ProtocolConfig,
     "evaluate": config.EvaluateConfig,
     "generate": config.GenerateConfig,
     "prepare": config.PrepareConfig,
@@ -212,6 +213,18 @@ def test_stabilise(shared):
     before = {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
     papermill("stabilise", shared / "s.ipynb", *settings)
     assert before == {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
+
+
+def test_esteban2017(shared):
+    """Sines only; a second pass finds the runs and trains none."""
+    settings = ["-p", "steps", "3", "-p", "experiments", "sines"]
+    papermill("esteban2017", shared / "p.ipynb", *settings)
+    assert figures(shared / "p.ipynb") == 1  # the other experiments were not asked
+    runs = [archive.find(f"esteban2017-sines-{recipe}-0") for recipe in ("esteban", "stable")]
+    assert [run.config.recipe for run in runs] == ["esteban", "stable"]
+    before = [run.read_json("heartbeat.json")["time"] for run in runs]
+    papermill("esteban2017", shared / "p.ipynb", *settings, "-p", "recipe", "stable")
+    assert before == [run.read_json("heartbeat.json")["time"] for run in runs]
 
 
 @pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])
