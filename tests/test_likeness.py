@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rcgan_nb.evaluation import baselines, likeness
+from rcgan_nb.evaluation import baselines, likeness, verdict
 from rcgan_nb.series import SeriesSet, split
 
 
@@ -45,7 +45,7 @@ def test_a_shifted_law_is_told_apart():
     data = walks(800, 0)
     rows = likeness.likeness(data, baselines.jitter(walks(300, 1), share=1.0), progress=lambda text: None)
     assert value(rows, "mmd2_p", "synthetic") < 0.01
-    told = likeness.said(rows)
+    told = verdict.said(rows)
     assert told[1] == "synthetic series differ from the test part (mmd2_p, corrected: 0.020)"
     assert told[0].startswith("real series show no difference to the test part that this test sees (mmd2_p, corrected")
     assert len(told) == 4 and told[3].startswith("synthetic series do not copy the training part")
@@ -53,7 +53,7 @@ def test_a_shifted_law_is_told_apart():
 
 def test_a_test_that_real_series_fail_says_nothing():
     p = {"measure": "mmd2_p", "judge": "", "low": 0, "high": 0}
-    told = likeness.said([p | {"set": "real", "value": 0.001}, p | {"set": "synthetic", "value": 0.001}])
+    told = verdict.said([p | {"set": "real", "value": 0.001}, p | {"set": "synthetic", "value": 0.001}])
     assert told[1].startswith("synthetic series cannot be judged by this test, which real series of this set fail")
 
 

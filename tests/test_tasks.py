@@ -44,6 +44,22 @@ def test_tasks_from_text():
         tasks.parse("HR=70")
 
 
+def test_any_class_against_all_others():
+    """Of three classes by level, the highest can be told, and so can each by its name alone."""
+    s = trending(300, 6)
+    three = dataclasses.replace(s, y=np.digitize(s.x.mean((1, 2)), (75, 85)).astype(np.int32), classes=tuple("abc"))
+    asked = tasks.parse("label=a, label = c")
+    assert asked == [tasks.Label("a"), tasks.Label("c")]
+    assert asked[1].answers(three)[1].tolist() == (three.y == 2).astype(int).tolist()
+    rows = tasks.evaluate_tasks(three, {"synthetic": three}, asked, judges=("logistic",), seeds=1, progress=print)
+    assert value(rows, "auroc label=a", "synthetic", "logistic")["value"] > 0.95
+    assert value(rows, "auprc label=c", "real", "logistic")["value"] > 0.95
+    with pytest.raises(ValueError, match="class 'A' is not known; .*Known: a, b, c"):
+        tasks.evaluate_tasks(three, {}, tasks.parse("label=A"))
+    with pytest.raises(ValueError, match="a task needs two classes, but the set has 3; name one, as in 'label=NAME'"):
+        tasks.evaluate_tasks(three, {}, tasks.parse("label"))
+
+
 def test_static_values_are_seen_where_all_sets_have_them():
     s = trending(200, 4, told=False)
     told = dataclasses.replace(s, static=s.y[:, None] + np.float32(0.5))

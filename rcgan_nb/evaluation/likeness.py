@@ -3,8 +3,9 @@
 import numpy as np
 
 from rcgan_nb.evaluation import baselines, mmd, neighbourhood, temporal
+from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.persons import one_each
-from rcgan_nb.evaluation.view import View, check_alike
+from rcgan_nb.evaluation.view import View
 
 # Version 1 of each; a change that moves figures makes a new one.
 MEANING = {
@@ -19,6 +20,10 @@ MEANING = {
     "skewness": "mean difference of the third standardised moment",
     "kurtosis": "mean difference of the fourth standardised moment",
 } | neighbourhood.MEANING
+CLAIMS = {
+    "mmd2_p": ("differ from the test part", "show no difference to the test part that this test sees"),
+    "nearer_to_training_p": ("copy the training part", "do not copy the training part as far as this test sees"),
+}
 
 
 def likeness(data, synthetic, *, seed=0, progress=print) -> list[dict]:
@@ -28,12 +33,12 @@ def likeness(data, synthetic, *, seed=0, progress=print) -> list[dict]:
     Args:
         data: SeriesSet with its split; synthetic: SeriesSet in the same units.
     Returns: rows of (measure, set, judge, value, low, high): for differences 95 % over resampled series, for mmd2 95 %
-        of chance; p-values as they are, corrected ones by `said`. Sets are real, synthetic, and as worst cases shuffled
-        (steps in another order), marginals (each value from another series), noise; for copies jitter. Where a part has
-        too few series for a test, its rows are left out and `progress` is told.
+        of chance; p-values as they are, corrected ones by `verdict.said`. Sets are real, synthetic, and as worst cases
+        shuffled (steps in another order), marginals (each value from another series), noise; for copies jitter. Where
+        a part has too few series for a test, its rows are left out and `progress` is told.
     Raises: ValueError: the sets cannot be compared.
     """
-    check_alike(data, synthetic)
+    check_comparable(data, synthetic)
     random = np.random.default_rng(seed)
     train, validation, test = (one_each(data.part(part), random) for part in ("train", "validation", "test"))
     synthetic = one_each(synthetic, random)
@@ -83,26 +88,6 @@ def table(rows):
     found = pd.DataFrame(rows).pivot(index="measure", columns="set", values="value")
     sets = dict.fromkeys(row["set"] for row in rows)
     return found.loc[list(dict.fromkeys(row["measure"] for row in rows)), list(sets)].round(4).fillna("")
-
-
-def said(rows) -> list[str]:
-    """What the tests say of real and synthetic series, at 5 % after Holm's correction over all of them.
-
-    Where real series fail a test themselves, the parts of the set follow other laws, and it says nothing of others.
-    """
-    claims = {
-        "mmd2_p": ("differ from the test part", "show no difference to the test part that this test sees"),
-        "nearer_to_training_p": ("copy the training part", "do not copy the training part as far as this test sees"),
-    }
-    tests = [row for row in rows if row["measure"] in claims and row["set"] in ("real", "synthetic")]
-    corrected = dict(zip(((r["measure"], r["set"]) for r in tests), holm([r["value"] for r in tests]), strict=True))
-    told = []
-    for (measure, which), p in corrected.items():
-        claim = claims[measure][int(p >= 0.05)]
-        if which == "synthetic" and corrected[measure, "real"] < 0.05:
-            claim = "cannot be judged by this test, which real series of this set fail"
-        told.append(f"{which} series {claim} ({measure}, corrected: {p:.3f})")
-    return told
 
 
 def holm(p) -> np.ndarray:

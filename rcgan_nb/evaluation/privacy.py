@@ -6,9 +6,10 @@ A person is the unit: with groups, whole groups are members or not, and each cou
 import numpy as np
 
 from rcgan_nb.evaluation import baselines, similarity
-from rcgan_nb.evaluation.persons import one_each
+from rcgan_nb.evaluation.comparable import check_comparable
+from rcgan_nb.evaluation.persons import astride, one_each
 from rcgan_nb.evaluation.report import Report
-from rcgan_nb.evaluation.view import View, check_alike
+from rcgan_nb.evaluation.view import View
 
 DRAWS = 500
 AT_MOST = 2000  # members, and as many others
@@ -39,10 +40,11 @@ def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict
     Source: Chen et al. 2020, arXiv:1909.03935 (distance); van Breugel et al. 2023, arXiv:2302.12580 (density, here by
         the distance to the nearest neighbour); Yoon et al. 2020, doi:10.1109/JBHI.2020.2980262 (identifiability).
     """
-    check_alike(data, synthetic)
+    _check_split(data)
+    check_comparable(data, synthetic)
     random = np.random.default_rng(seed)
     train, heldout = (one_each(s, random) for s in (data.part("train"), data.take(np.isin(data.split, (1, 2)))))
-    _check_persons(train, heldout)
+    _check_count(train, heldout)
     others, fresh, reference = (heldout.take(slice(k, None, 3)) for k in range(3))
     count = min(len(train), len(others), AT_MOST)
     members, others = train.take(slice(count)), others.take(slice(count))
@@ -78,14 +80,16 @@ def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict
     return sorted(report.rows, key=lambda row: order.index(row["measure"]))
 
 
-def _check_persons(train, heldout):
-    if train.groups is not None:
-        both = np.intersect1d(train.groups, heldout.groups)
-        if len(both):
-            raise ValueError(
-                f"{len(both)} persons, as {str(both[0])!r}, are in the training and in a held-out part; nobody is "
-                "a member or not. Split by person, for lfw without min_faces_per_person."
-            )
+def _check_split(data):
+    both = astride(data)
+    if len(both):
+        raise ValueError(
+            f"{len(both)} persons, as {str(both[0])!r}, are in the training and in a held-out part; nobody is "
+            "a member or not. Split by person, for lfw without min_faces_per_person."
+        )
+
+
+def _check_count(train, heldout):
     for name, s in (("training", train), ("held-out", heldout)):
         if len(s) < FEWEST:
             raise ValueError(f"there are {len(s)} {name} persons; attacks need {FEWEST} at least.")

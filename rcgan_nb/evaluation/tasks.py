@@ -12,10 +12,14 @@ import numpy as np
 
 from rcgan_nb.config import did_you_mean
 from rcgan_nb.evaluation import sequences
+from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.persons import one_each
 from rcgan_nb.evaluation.report import Report
-from rcgan_nb.evaluation.view import check_alike
 
+MEANING = {
+    "auroc": "area under the ROC curve of a task's judge on real test series; 0.5 is chance (tasks@summaries.1)",
+    "auprc": "area under the precision-recall curve of the same; chance is the share of the rarer answer",
+}
 STATISTICS = ("mean", "least", "greatest", "first", "last", "share observed")
 DRAWS = 300
 
@@ -50,15 +54,23 @@ class Threshold:
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """The label of the set, of two classes; the second is what is to be found."""
+    """A class against all others, by its name; without a name the second of two classes."""
+
+    name: str = ""
 
     def __str__(self):
-        return "label"
+        return f"label={self.name}" if self.name else "label"
 
     def answers(self, s):
-        if s.num_classes != 2:
-            raise ValueError(f"a task needs two classes, but the set has {s.num_classes}.")
-        return s, s.y, np.ones(len(s), bool)
+        if not self.name and s.num_classes != 2:
+            raise ValueError(
+                f"a task needs two classes, but the set has {s.num_classes}; name one, as in 'label=NAME'."
+            )
+        if self.name and (not s.num_classes or self.name not in s.classes):
+            known = f"{did_you_mean(self.name, s.classes)}Known: {', '.join(s.classes)}."
+            raise ValueError(f"class {self.name!r} is not known; {known}")
+        k = s.classes.index(self.name) if self.name else 1
+        return s, (s.y == k).astype(np.int32), np.ones(len(s), bool)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,9 +87,9 @@ class Given:
 
 
 def parse(text: str, static_names=()) -> list:
-    """Tasks from text such as 'label, HR<70, MAP>110', or static values by their names.
+    """Tasks from text such as 'label, HR<70, MAP>110', 'label=CLASS', or static values by their names.
 
-    Raises: ValueError: a task that is neither `label` nor a feature, < or >, and a number.
+    Raises: ValueError: a task that is neither a label nor a feature, < or >, and a number.
     """
     found = []
     for item in filter(None, map(str.strip, text.split(","))):
@@ -85,9 +97,10 @@ def parse(text: str, static_names=()) -> list:
             found.append(Given(item))
             continue
         parts = re.fullmatch(r"(.+?)\s*([<>])\s*(-?\d+(?:\.\d+)?)", item)
-        if item != "label" and not parts:
+        label = re.fullmatch(r"label(?:\s*=\s*(.+))?", item)
+        if not label and not parts:
             raise ValueError(f"task {item!r} is not known; give label, or a feature with its limit, as in 'HR<70'.")
-        found.append(Threshold(parts[1], parts[2], float(parts[3])) if parts else Label())
+        found.append(Label(label[1] or "") if label else Threshold(parts[1], parts[2], float(parts[3])))
     return found
 
 
@@ -184,7 +197,7 @@ def evaluate_tasks(data, sets, tasks, *, judges=("logistic", "forest"), seeds=3,
         if name not in JUDGES:
             raise ValueError(f"judge {name!r} is not known; {did_you_mean(name, JUDGES)}Known: {', '.join(JUDGES)}.")
     for s in sets.values():
-        check_alike(data, s)
+        check_comparable(data, s)
     sets = {"real": data.part("train"), **sets}
     static = all(s.static is not None for s in sets.values())
     asked = {name: (s, ("series", "static") if static else ("series",)) for name, s in sets.items()}
@@ -199,6 +212,8 @@ def evaluate_tasks(data, sets, tasks, *, judges=("logistic", "forest"), seeds=3,
         for which, (s, parts) in asked.items():
             progress(f"task {task}: judges trained on {which}")
             seen, answers = _answered(task, s)
+            if len(set(answers)) < 2:
+                progress(f"task {task}: {which} has no two answers among {len(answers)} series, and counts as chance")
             for judge in judges:
                 if which == "static alone" and judge in sequences.BATCH_SIZE:
                     continue  # there are no steps to read

@@ -13,9 +13,9 @@ from functools import cache
 
 import numpy as np
 
+from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.fresh import begun_anew
 from rcgan_nb.evaluation.utility import interval
-from rcgan_nb.evaluation.view import check_alike
 
 MEANING = {
     "ds@timegan.1": "|accuracy - 1/2| of TimeGAN's GRU that tells test series from others: 0 is best",
@@ -37,7 +37,7 @@ def timegan_scores(data, sets, *, seeds=3, seed=0, progress=print) -> list[dict]
     Raises: ValueError: the sets cannot be compared.
     """
     for s in sets.values():
-        check_alike(data, s)
+        check_comparable(data, s)
     train, test = data.part("train"), data.part("test")
     scale = _Scale(train)
     last, rows = scale(test), []

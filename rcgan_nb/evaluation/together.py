@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from rcgan_nb.evaluation import utility
+from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.judges import JUDGES
 from rcgan_nb.evaluation.report import Report
 from rcgan_nb.evaluation.view import View
@@ -37,6 +38,7 @@ def evaluate_together(data, synthetic, *, judges=("svm", "cnn"), seeds=3, epochs
     Args: as `report.evaluate`. Returns: rows of (measure, set, judge, value, low, high), 95 % as there; none without
         labels.
     """
+    check_comparable(data, synthetic)
     if data.y is None:
         return []
     train, test = data.part("train"), data.part("test")

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rcgan_nb.evaluation import forecast, identity, likeness, privacy, report, timegan, together
+from rcgan_nb.evaluation import classes as by_class
+from rcgan_nb.evaluation import forecast, identity, likeness, privacy, report, tasks, timegan, together
 
-MEANING = report.MEANING | together.MEANING | timegan.MEANING | forecast.MEANING | likeness.MEANING | privacy.MEANING
-MEANING |= identity.MEANING
+MEANING = report.MEANING | by_class.MEANING | together.MEANING | timegan.MEANING | forecast.MEANING
+MEANING |= likeness.MEANING | tasks.MEANING | privacy.MEANING | identity.MEANING
+CLAIMS = likeness.CLAIMS | by_class.CLAIMS
 CHANCE = "chance"
 # Sets that are best or worst cases themselves, or hold real series.
-SCALE = ("real", "real + synthetic", "noise", "shuffled", "marginals", "static alone")
+SCALE = ("real", "real + synthetic", "noise", "shuffled", "marginals", "static alone", "one class", "mislabelled")
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,17 @@ QUESTIONS = {
         Indicator("frechet", "real", "noise"),
         Indicator("precision", "real", 0.0),
     ),
-    "varied": (Indicator("coverage", "real", 0.0, 2.0), Indicator("recall", "real", 0.0)),
+    "varied": (
+        Indicator("coverage", "real", 0.0, 2.0),
+        Indicator("recall", "real", 0.0),
+        Indicator("class_coverage", "real", 0.0),
+        Indicator("class_histogram", "real", "one class"),
+        Indicator("class_pairs", "real", "mislabelled"),
+    ),
     "private": (
         Indicator("membership_distance", 0.5, 1.0, 2.0),
         Indicator("membership_density", 0.5, 1.0, 2.0),
+        Indicator("membership_score", 0.5, 1.0, 2.0),
         Indicator("distance_ratio", "real", "jitter"),
         Indicator("nearest_ratio", 0.5, 1.0),
         Indicator("identifiability", "real", "jitter"),
@@ -141,6 +150,28 @@ def baselines_ahead(profiled, baselines=("gaussian", "jitter")) -> list[str]:
     return told
 
 
+def named(measure) -> str:
+    """Under which name a measure stands in MEANING: its own, or without what it was asked of ('auroc HR<70')."""
+    return measure if measure in MEANING else measure.split()[0]
+
+
+def said(rows) -> list[str]:
+    """What all tests of a report say of real and synthetic series, at 5 % after Holm's correction over all of them.
+
+    Where real series fail a test themselves, the parts of the set follow other laws, and it says nothing of others.
+    """
+    tests = [row for row in rows if row["measure"] in CLAIMS and row["set"] in ("real", "synthetic")]
+    names = [(row["measure"], row["judge"], row["set"]) for row in tests]
+    corrected = dict(zip(names, likeness.holm([row["value"] for row in tests]), strict=True))
+    told = []
+    for (measure, judge, which), p in corrected.items():
+        claim = CLAIMS[measure][int(p >= 0.05)]
+        if which == "synthetic" and corrected.get((measure, judge, "real"), 1.0) < 0.05:
+            claim = "cannot be judged by this test, which real series of this set fail"
+        told.append(f"{which} series {claim} ({f'{measure} {judge}'.strip()}, corrected: {p:.3f})")
+    return told
+
+
 def save(folder, facts, rows, *, classes=0, told=(), figures=()):
     """Write evaluation.json and report.html into a folder, and return the path of the page.
 
@@ -151,7 +182,7 @@ def save(folder, facts, rows, *, classes=0, told=(), figures=()):
     profiled = profile(rows, classes)
     sentences = [*told, *baselines_ahead(profiled)]
     kept = {"facts": facts, "told": sentences, "questions": summary(profiled), "profile": profiled, "rows": rows}
-    meaning = {name: MEANING[name] for name in dict.fromkeys(row["measure"] for row in rows) if name in MEANING}
+    meaning = {name: MEANING[name] for name in dict.fromkeys(named(row["measure"]) for row in rows)}
     folder = Path(folder)
     (folder / "evaluation.json").write_text(json.dumps(kept | {"meaning": meaning}, indent=1) + "\n")
     page = folder / "report.html"
