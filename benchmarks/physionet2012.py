@@ -18,7 +18,7 @@ from rcgan_nb.evaluation.timegan import timegan_scores
 # from each other than hours do, and a batch that shows how much its series differ.
 SETTINGS = {
     "variables": "vitals",
-    "steps": 6000,
+    "steps": 4000,
     "generator": "state",
     "g_cell": "mingru",
     "noise_hold": 0,
