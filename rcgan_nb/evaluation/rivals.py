@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rcgan_nb.data import tails
 from rcgan_nb.data.codec import Codec, filled, held, means
 
 ORDERS = (1, 2, 3)  # of the autoregression, to choose from
@@ -142,8 +143,8 @@ def time_vae(train, *, seconds=60.0, epochs=0, seed=0, progress=print):
     """TimeVAE: a convolutional variational autoencoder, conditional on the label where there is one.
 
     The base version of the paper, without blocks for trend and season. It has what the paper has not: a label, whose
-    embedding both networks take; gaps, of which only what was observed has to be rebuilt; and MISFIT. Each feature
-    comes into [-1, 1] by itself, pictures as a whole, prepared sets by their own scaling; what is made is cut to that.
+    embedding both networks take; gaps, of which only what was observed has to be rebuilt; and MISFIT. Values come
+    into [-1, 1] as in training by default; what is made is cut to that.
     Static vectors and condition series are not used. Masks, lengths and conditions are those of the real series that
     stands at the same place.
 
@@ -158,7 +159,7 @@ def time_vae(train, *, seconds=60.0, epochs=0, seed=0, progress=print):
     import keras
 
     begun = time.monotonic()
-    codec = Codec.fit(train, "minmax" if train.image else "feature")
+    codec = Codec.fit(train, tails.chosen("auto", train))
     series = codec.encode(train)
     rebuilt = train.x.shape[2] * (2 if codec.attributes else 1)  # channels that are not masks
     seen = np.ones((*series.shape[:2], rebuilt), np.float32)
