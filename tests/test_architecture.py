@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rooms before its own.
 ROOMS = [
     "paths",
+    "settings",
     "config",
     "series",
     "data",
