@@ -11,27 +11,11 @@ import dataclasses
 from benchmarks.common import keep, trained, verdict
 from benchmarks.rivals import PARTS, SEEDS, ahead, beside, merged, numbered
 from rcgan_nb import generate, load
+from rcgan_nb.config import RECIPES
 from rcgan_nb.evaluation.tasks import evaluate_tasks, parse
 from rcgan_nb.evaluation.timegan import timegan_scores
 
-# Chosen on the validation part: one noise vector for a whole series and a dense decoder, since patients differ more
-# from each other than hours do, and a batch that shows how much its series differ.
-SETTINGS = {
-    "variables": "vitals",
-    "steps": 4000,
-    "generator": "state",
-    "g_cell": "mingru",
-    "noise_hold": 0,
-    "latent_dim": 32,
-    "discriminator": "encoder",
-    "minibatch_deviation": True,
-    "hidden_units": 128,
-    "batch_size": 64,
-    "learning_rate": 2e-3,
-    "r1_weight": 1.0,
-    "r2_weight": 1.0,
-    "instance_noise": 0.05,
-}
+SETTINGS = {"variables": "vitals"} | RECIPES["clinical"]
 TASKS = "label, HR<70, HR>100, MAP<70, MAP>110"
 JUDGES = ("logistic", "forest")
 MINUTES = 45

@@ -84,3 +84,13 @@ def runs_with(tmp_path_factory):
         return made[name]
 
     return run_with
+
+
+@pytest.fixture
+def eagerly():
+    """Tracing a training step takes longer than a few tiny steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

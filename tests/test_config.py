@@ -27,7 +27,7 @@ def test_recipe_fills_what_was_not_given():
         ({"average_decay": 1.0}, "average_decay must be from 0.0 to 0.999999, but 1.0 came"),
         ({"learning_rate": float("nan")}, "learning_rate must be a finite number"),
         ({"model": "rcgn"}, r"model 'rcgn' is not known; did you mean 'rcgan'\? Known: auto, rgan, rcgan"),
-        ({"recipe": "plain"}, "recipe 'plain' is not known; Known: stable, esteban"),
+        ({"recipe": "plain"}, "recipe 'plain' is not known; Known: stable, clinical, esteban"),
         ({"run_name": 202411}, "run_name must be str, but 202411 is int. Under papermill, `-r run_name ...`"),
     ],
 )

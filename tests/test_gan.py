@@ -2,21 +2,12 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from rcgan_nb.config import train_config
 from rcgan_nb.gan import RCGAN
 from rcgan_nb.networks import Shape
 
 TINY = {"hidden_units": 6, "latent_dim": 3, "batch_size": 3}
-
-
-@pytest.fixture
-def eagerly():
-    """Tracing a training step takes longer than a few tiny steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def tiny(**settings):

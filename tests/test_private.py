@@ -16,14 +16,6 @@ from rcgan_nb.private import PrivateRCGAN
 TINY = {"hidden_units": 4, "latent_dim": 3, "batch_size": 4, "loss": "logistic", "dp_noise": 1.0}
 
 
-@pytest.fixture
-def eagerly():
-    """Tracing a training step takes longer than a few tiny steps."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def tiny(**settings):
     return PrivateRCGAN(train_config(**(TINY | settings)), Shape(3, 2, 5))
 

@@ -47,8 +47,8 @@ def test_published_figures_of_a_task_by_either_name():
 def test_plan():
     plan = protocol.planned(ProtocolConfig(experiments="clinical, sines", seeds=2, seed=3, clinical="eicu"))
     assert plan.shape == (8, 4) and plan["data"].tolist() == ["sines"] * 4 + ["eicu"] * 4
-    assert plan["recipe"].tolist() == ["esteban", "esteban", "stable", "stable"] * 2
-    assert plan["seed"].tolist() == [3, 4] * 4 and plan["steps"].tolist() == [3000] * 8
+    assert plan["recipe"].tolist() == [*["esteban"] * 2, *["stable"] * 2, *["esteban"] * 2, *["clinical"] * 2]
+    assert plan["seed"].tolist() == [3, 4] * 4 and plan["steps"].tolist() == [3000] * 4 + [4000] * 4
     with pytest.raises(ValueError, match="experiment 'sine' is not known; did you mean 'sines'"):
         protocol.planned(ProtocolConfig(experiments="sine"))
 

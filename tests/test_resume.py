@@ -12,6 +12,7 @@ import pytest
 
 from rcgan_nb import archive, train
 from rcgan_nb.archive import checkpoint
+from rcgan_nb.config import RECIPES
 
 SETTINGS = {
     "dataset": "digits",
@@ -46,12 +47,12 @@ def unbroken(tmp_path_factory):
     """Twelve steps in one go, for every recipe."""
     os.environ["RCGAN_RUNS"] = str(tmp_path_factory.mktemp("unbroken"))
     try:
-        yield {r: train(recipe=r, run_name=r, steps=12, **SETTINGS) for r in ("stable", "esteban")}
+        yield {r: train(recipe=r, run_name=r, steps=12, **SETTINGS) for r in RECIPES}
     finally:
         del os.environ["RCGAN_RUNS"]
 
 
-@pytest.mark.parametrize("recipe", ["stable", "esteban"])
+@pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("half", [4, 7])  # at an interval and between two
 def test_twice_is_once(unbroken, recipe, half):
     train(recipe=recipe, run_name="halves", steps=half, **SETTINGS)
