@@ -36,7 +36,7 @@ def main():
     ours = [
         generate(run, count=len(train), seed=seed, which="best") for seed, (run, _) in zip(SEEDS, runs, strict=True)
     ]
-    others = beside(train, seconds=max(seconds))
+    others = beside(train, seconds=seconds[0])
     alike = {name: s for name, s in others.items() if s.static is not None}
     rows = evaluate_tasks(data, numbered(ours) | alike, tasks, judges=JUDGES)
     plain = {name: without_static(s) for name, s in (numbered(ours) | others).items()}

@@ -17,7 +17,7 @@ def main():
     runs = [trained("sines5", f"sines5-{seed}", seed=seed, **SETTINGS) for seed in SEEDS]
     seconds = [round(spent) for _, spent in runs]
     ours = [generate(run, count=len(train), seed=seed) for seed, (run, _) in zip(SEEDS, runs, strict=True)]
-    rows = merged(timegan_scores(data, numbered(ours) | beside(train, seconds=max(seconds))))
+    rows = merged(timegan_scores(data, numbered(ours) | beside(train, seconds=seconds[0])))
     reached = next(row["value"] for row in rows if row["set"] == "synthetic" and row["measure"] == "ds@timegan.1")
     bars = {f"ds@timegan.1 {reached:.3f} <= 0.02, mean of three seeds": reached <= 0.02}
     bars |= ahead(rows, "ds@timegan.1", least=True)
