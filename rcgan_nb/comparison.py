@@ -1,12 +1,13 @@
 """Sets of settings against each other: several seeds each, judged on the validation part."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from rcgan_nb import archive
 from rcgan_nb.config import CompareConfig, train_config
-from rcgan_nb.data import load
+from rcgan_nb.data import load, tails
 from rcgan_nb.evaluation import similarity, utility
 from rcgan_nb.evaluation.judges import JUDGES
 from rcgan_nb.evaluation.view import View
@@ -87,7 +88,8 @@ def trained(config: CompareConfig, name, settings, seed) -> archive.Run:
         run = archive.find(run_name)
     except FileNotFoundError:
         return train(**given, run_name=run_name)
-    found = run.config
+    found, data = run.config, load(**wanted.load_arguments())
+    wanted = dataclasses.replace(wanted, scaler=tails.chosen(wanted.scaler, data))
     same_file = found.dataset == str(Path(wanted.dataset).expanduser().resolve())
     same = {"run_name", "model", "dataset"} if same_file else {"run_name", "model"}
     differs = [n for n in wanted.names() if n not in same and getattr(found, n) != getattr(wanted, n)]

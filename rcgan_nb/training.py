@@ -40,7 +40,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     data = load(**config.load_arguments())
     if Path(config.dataset).suffix in FILES:  # so that it is found again from another folder
         config = dataclasses.replace(config, dataset=str(Path(config.dataset).expanduser().resolve()))
-    scaler = config.scaler if data.scaling else tails.chosen(config.scaler, data)
+    scaler = tails.chosen(config.scaler, data)
     config = dataclasses.replace(config, model=_model(config, data), scaler=scaler)
     _check(config, data)
     devices.limit_threads(config.op_threads)

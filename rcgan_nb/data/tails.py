@@ -19,12 +19,13 @@ class Arcsinh:
 
 
 def chosen(name, s) -> str:
-    """The scaler that `auto` stands for in a SeriesSet; any other name stands for itself.
+    """The scaler that `auto` stands for in a SeriesSet; any other name stands for itself, and so does auto where the set
+    brings its own scaling.
 
     Features of several units need a range each, and where values are missing they are measurements: a single one far
     out would leave all others no room.
     """
-    if name != "auto":
+    if name != "auto" or s.scaling:
         return name
     return "minmax" if s.image else "arcsinh" if s.observed is not None else "feature"
 
