@@ -19,8 +19,8 @@ class Arcsinh:
 
 
 def chosen(name, s) -> str:
-    """The scaler that `auto` stands for in a SeriesSet; any other name stands for itself, and so does auto where the set
-    brings its own scaling.
+    """The scaler that `auto` stands for in a SeriesSet; any other name stands for itself, and so does auto where the
+    set brings its own scaling.
 
     Features of several units need a range each, and where values are missing they are measurements: a single one far
     out would leave all others no room.
