@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rcgan_nb import evaluate, load
-from rcgan_nb.evaluation import tasks, timegan, together, verdict
+from rcgan_nb.evaluation import Report, tasks, timegan, together, verdict
 from rcgan_nb.evaluation.classes import evaluate_classes
 from rcgan_nb.evaluation.privacy import privacy
 from rcgan_nb.evaluation.whole import judge
@@ -18,9 +18,10 @@ MEMBERSHIP = ("membership_distance", "membership_density")
 
 @pytest.fixture(scope="module")
 def sets():
-    """Digits with 600 training series set aside, which stand for what a perfect generator makes."""
-    s, random = load("digits"), np.random.default_rng(0)
-    aside = random.permutation(np.flatnonzero(s.split == 0))[:600]
+    """Digits with half of the training series set aside, by label, which stand for what a perfect generator makes."""
+    s = load("digits")
+    trained = np.flatnonzero(s.split == 0)
+    aside = trained[split(len(trained), labels=s.y[trained], shares=(0.5, 0.2, 0.3)) == 0]
     data = s.take(np.setdiff1d(np.arange(len(s)), aside))
     return data, dataclasses.replace(s.take(aside), split=None)
 
@@ -98,7 +99,7 @@ def test_fresh_series_give_nobody_away(fresh):
 
 def test_real_against_real_shows_no_difference(fresh):
     told = verdict.said(fresh)
-    assert len(told) == 5 and sum("class_histogram_p svm" in sentence for sentence in told) == 1
+    assert len(told) == 6 and sum("class_histogram_p svm" in sentence for sentence in told) == 2
     claims = [no for _, no in verdict.CLAIMS.values()]
     assert all(any(no in sentence for no in claims) for sentence in told), told
     rows = by(fresh)
@@ -155,3 +156,25 @@ def test_every_figure_has_a_meaning_and_a_best_or_worst_case(sets, fresh, monkey
         assert len(verdict.MEANING[verdict.named(measure)]) > 20
         beside = {row["set"] for row in rows if row["measure"] == of.get(measure, measure)}
         assert beside & {"real", "jitter", *verdict.SCALE} or measure in fixed, measure
+
+
+def test_shares_of_classes_by_hand():
+    """Ten test series of each of two classes, seen as they are; twelve of the set asked for a and four for b."""
+    report, eye = Report(), np.eye(2, dtype=int)
+    report.confusions |= {("trtr", "real", "svm"): 10 * eye, ("tstr", "synthetic", "svm"): np.array([[9, 1], [5, 5]])}
+    report.confusions["trts", "synthetic", "svm"] = np.array([[9, 3], [0, 4]])
+    x, y = np.random.default_rng(0).normal(size=(60, 3, 2)), np.arange(60, dtype=np.int32) % 2
+    data = SeriesSet(x=x, y=y, classes=("a", "b"), split=(np.arange(60) // 20).astype(np.int8))
+    rows = by(evaluate_classes(report, data, data.take(data.split == 1)))
+    assert rows["class_histogram", "synthetic"]["value"] == pytest.approx(1 / 16, abs=1e-4)  # 9 and 7 of 16
+    assert rows["class_pairs", "synthetic"]["value"] == pytest.approx(1 / 4)  # 9, 3, 0, 4 of 16 against 8, 0, 0, 8
+    assert rows["class_histogram", "real"]["value"] == 0 and rows["class_histogram", "one class"]["value"] == 0.5
+    assert rows["class_pairs", "mislabelled"]["value"] == 0.5
+    assert (rows["tstr_class a", "synthetic"]["value"], rows["tstr_class b", "synthetic"]["value"]) == (0.9, 0.5)
+    assert rows["class_histogram_p", "synthetic"]["value"] > 0.5 and rows["class_histogram_p", "real"]["value"] == 1
+    assert rows["class_histogram_p", "one class"]["value"] < 0.01
+    said = []
+    report.confusions["trtr", "real", "svm"] = np.array([[10, 0], [10, 0]])
+    rows = by(evaluate_classes(report, data, data.take(data.split == 1), progress=said.append))
+    assert said == ["classes: judge svm sees one class in the test part; the shares it sees are left out"]
+    assert ("class_histogram", "synthetic") not in rows and rows["tstr_class b", "real"]["value"] == 0

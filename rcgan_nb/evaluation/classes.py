@@ -16,6 +16,10 @@ MEANING = {
     "class_coverage": "share of test series with one of the set nearby that has the same label (coverage@class.1)",
     "tstr_class": "share of the test series of a class that a judge trained on the set knows (recall@class.1)",
 }
+LOOKS = {
+    "class_histogram": lambda counts: counts.sum(-2),
+    "class_pairs": lambda counts: counts.reshape(*counts.shape[:-2], -1),
+}
 CLAIMS = {
     "class_histogram_p": (
         "have classes in other shares than the test part",
@@ -27,14 +31,14 @@ CLAIMS = {
 def evaluate_classes(report, data, synthetic, *, seed=0, progress=print) -> list[dict]:
     """What a report's confusion matrices, which are those of each judge's first seed, say of single classes.
 
-    Best and worst cases stand beside: `real` (for the shares two draws of these sizes from the test part's own counts,
-    for class_coverage the training part, for tstr_class a judge trained on real series), `one class` (the greatest
-    alone), `mislabelled` (labels that say nothing of the series).
+    Best and worst cases stand beside: `real` (for the shares the training part's labels, seen as the judge sees such
+    series of the test part; for class_coverage the training part; for tstr_class a judge trained on real series),
+    `one class` (the greatest alone), `mislabelled` (labels that say nothing of the series).
     Args:
         report: what `evaluate` found of these sets, data and synthetic.
-    Returns: rows of (measure, set, judge, value, low, high), 95 % over resampled series, for class_coverage over draws
-        of the set's; none without labels. tstr_class is followed by the name of its class. Where a judge sees but one
-        class in the test part its shares are left out, and `progress` is told.
+    Returns: rows of (measure, set, judge, value, low, high), 95 % over resampled series of each label, for
+        class_coverage over draws of the set's; none without labels. tstr_class is followed by the name of its class.
+        Where a judge sees but one class in the test part its shares are left out, and `progress` is told.
     Raises: ValueError: the sets cannot be compared.
     """
     check_alike(data, synthetic)
@@ -44,14 +48,15 @@ def evaluate_classes(report, data, synthetic, *, seed=0, progress=print) -> list
     for judge in dict.fromkeys(judge for _, _, judge in report.confusions):
         test = report.confusions["trtr", "real", judge]
         if np.count_nonzero(test.sum(0)) > 1:
-            _shares(found, judge, test, _counts(report, "trts", judge), random)
+            labels = np.bincount(data.part("train").y, minlength=len(test))
+            _shares(found, judge, test, _counts(report, "trts", judge), labels, random)
         else:
             progress(f"classes: judge {judge} sees one class in the test part; the shares it sees are left out")
     _coverage(found, data, synthetic, seed)
     for judge in dict.fromkeys(judge for _, _, judge in report.confusions):
         tables = {"real": report.confusions["trtr", "real", judge]} | _counts(report, "tstr", judge)
         for which, counts in tables.items():
-            for k, name in enumerate(data.classes):
+            for k, name in enumerate(data.classes[: len(counts)]):
                 if counts[k].any():
                     found.add(f"tstr_class {name}", which, _recall(counts[k], k, random), judge)
     return found.rows
@@ -62,20 +67,24 @@ def _counts(report, wanted, judge):
     return {which: counts for (m, which, j), counts in report.confusions.items() if (m, j) == (wanted, judge)}
 
 
-def _shares(found, judge, test, tables, random):
-    looks = {"class_histogram": lambda counts: counts.sum(-2), "class_pairs": lambda counts: counts.reshape(-1)}
-    greatest = np.zeros_like(test)
-    greatest[test.sum(1).argmax()] = test[test.sum(1).argmax()]
-    worst = {"one class": greatest, "mislabelled": np.outer(test.sum(1), test.sum(0))}
-    for measure, look in looks.items():
-        size = tables["synthetic"].sum()
-        chance = _apart(look(test), look(test), (test.sum(), size), random)
-        found.add(measure, "real", (chance.mean(), *_edges(chance)), judge)
-        for which, counts in (tables | worst).items():
-            pair, sizes = (look(test), look(counts)), (test.sum(), size if which in worst else counts.sum())
-            found.add(measure, which, (_distance(*pair), *_edges(_apart(*pair, sizes, random))), judge)
-    for which, counts in {"synthetic": tables["synthetic"], "one class": greatest}.items():
-        p = _chance_of(test.sum(0), counts.sum(0), random)
+def _shares(found, judge, test, tables, labels, random):
+    """labels: how many training series each class has, which a generator is asked for."""
+    rates = np.where(test.any(1)[:, None], test / test.sum(1, keepdims=True).clip(1), np.eye(len(test)))
+    greatest = labels * (np.arange(len(labels)) == labels.argmax())
+    cases = {
+        "real": labels[:, None] * rates,
+        "one class": greatest[:, None] * rates,
+        "mislabelled": np.outer(labels, test.sum(0) / test.sum()),
+    }
+    sets = tables | {name: np.rint(counts).astype(int) for name, counts in cases.items()}
+    drawn = {name: _drawn(counts, random) for name, counts in sets.items()}
+    last = _drawn(test, random)
+    for measure, look in LOOKS.items():
+        for which, counts in sets.items():
+            edges = _edges(_distance(look(last), look(drawn[which])))
+            found.add(measure, which, (_distance(look(test), look(counts)), *edges), judge)
+    for which in ("real", "synthetic", "one class"):
+        p = _chance_of(test.sum(0), sets[which].sum(0), random)
         found.add("class_histogram_p", which, (p, p, p), judge)
 
 
@@ -85,15 +94,22 @@ def _distance(a, b):
     return np.abs(a - b).sum(-1) / 2
 
 
-def _apart(a, b, sizes, random):
-    """Distances between DRAWS draws of so many series from the shares of each."""
-    return _distance(*(random.multinomial(n, v / v.sum(), DRAWS) for n, v in zip(sizes, (a, b), strict=True)))
+def _drawn(counts, random):
+    """DRAWS tables as `counts` with as many series asked for of each class, `(DRAWS, classes, classes)`."""
+    return np.stack([random.multinomial(row.sum(), row / max(row.sum(), 1), DRAWS) for row in counts], axis=1)
 
 
 def _chance_of(a, b, random):
-    """Share of draws from the shares of both together whose distance is as great as that of the counts a and b."""
-    both, sizes = a + b, (a.sum(), b.sum())
-    return (1 + (_apart(both, both, sizes, random) >= _distance(a, b) - 1e-12).sum()) / (1 + DRAWS)
+    """Share of draws from the shares of both together that differ as much as the counts a and b, by chi-squared."""
+    both = a + b
+    draws = [random.multinomial(v.sum(), both / both.sum(), DRAWS) for v in (a, b)]
+    return (1 + (_chi_squared(*draws, both) >= _chi_squared(a, b, both)).sum()) / (1 + DRAWS)
+
+
+def _chi_squared(a, b, both):
+    """Weighted so that a class that few series have counts as much as others; both: counts that give the weights."""
+    shares = [v / v.sum(-1, keepdims=True) for v in (a, b)]
+    return ((shares[0] - shares[1]) ** 2 / both.clip(1)).sum(-1)
 
 
 def _edges(drawn):
