@@ -79,7 +79,7 @@ def test_a_static_value_is_gone_and_all_beside_the_values_stays(patients):
     rows = traits(patients, {"made": made}, ask="male, label", progress=quiet)
     found = {(row["measure"], row["set"], row["judge"]): row["value"] for row in rows}
     assert found["told auroc male", "real", "logistic"] > 0.95
-    assert max(found["within auroc male", "made", judge] for judge in ("logistic", "forest", "discriminant")) < 0.65
+    assert max(found["within auroc male", "made", judge] for judge in ("logistic", "forest", "discriminant")) < 0.75
     assert found["tstr auroc label", "made", "logistic"] > 0.9 * found["tstr auroc label", "real", "logistic"]
 
 
