@@ -9,7 +9,8 @@ with its label. Each person has one series, or the run is refused.
 Not covered: what is fitted to or counted in the training part (ranges of the scaling, numbers of series and of each
 label, with which series are drawn), the figures of metrics.csv, and the validation part, by which the best checkpoint
 and early stops are chosen. The noise is a function of seed and step, so that a run can go on exactly: whoever knows
-the seed (config.json, the provenance beside drawn series) can take it away again. Keep both, and choose a seed.
+the seed (config.json, the provenance beside drawn series) can take it away again. Keep both, and choose a seed nobody
+guesses. Every run counts by itself: what several cost the same series adds up.
 Source: Abadi et al. 2016, arXiv:1607.00133, algorithm 1; for GANs Xie et al. 2018, arXiv:1802.06739.
 """
 
