@@ -151,7 +151,7 @@ def test_every_figure_has_a_meaning_and_a_best_or_worst_case(sets, fresh, monkey
     rows += tasks.evaluate_tasks(data, {"synthetic": other}, tasks.parse("label, HR<80"), seeds=1, **quiet)
     rows += timegan.timegan_scores(plain, {"synthetic": unlabelled}, seeds=1, **quiet)
     assert {verdict.named(row["measure"]) for row in rows} >= set(verdict.MEANING) - {"observed", *identity.MEANING}
-    of = {"tstr": "trtr", "trts": "trtr", "tr+s": "trtr"}
+    of = {"tstr": "trtr", "trts": "trtr", "tr+s": "trtr", "forecast_tr+s": "forecast"}
     fixed = {i.measure for indicators in verdict.QUESTIONS.values() for i in indicators if not isinstance(i.best, str)}
     for measure in dict.fromkeys(row["measure"] for row in rows):
         assert len(verdict.MEANING[verdict.named(measure)]) > 20
