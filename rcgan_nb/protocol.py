@@ -141,7 +141,7 @@ def waves(found, *, seed=0):
                 {"data": dataset, "set": name, "mmd2": two.value, "chance": two.high, "p": two.p}
                 | {"nearer_to_training_p": three.p}
             )
-    return pd.DataFrame(rows).round(5)
+    return pd.DataFrame(rows).round(6)
 
 
 def on_test(synthetic, validation, test, *, seed=0) -> mmd.Test:
