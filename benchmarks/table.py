@@ -7,7 +7,8 @@ from benchmarks.common import RESULTS, code_hash
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- results: python -m benchmarks.table -->\n", "<!-- end of results -->"
-SETS = ("real", "synthetic", "stable", "logistic", "shared", "plain", "esteban", "gaussian", "jitter")
+SETS = ("real", "synthetic", "stable", "logistic", "shared", "plain", "esteban", "gaussian", "jitter", "autoregression")
+SETS += ("time_vae", "tsgm_cgan", "tsgm_timegan", "static alone")
 
 
 def table(result) -> str:
