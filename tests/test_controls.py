@@ -164,7 +164,8 @@ def test_shares_of_classes_by_hand():
     report, eye = Report(), np.eye(2, dtype=int)
     report.confusions |= {("trtr", "real", "svm"): 10 * eye, ("tstr", "synthetic", "svm"): np.array([[9, 1], [5, 5]])}
     report.confusions["trts", "synthetic", "svm"] = np.array([[9, 3], [0, 4]])
-    x, y = np.random.default_rng(0).normal(size=(60, 3, 2)), np.arange(60, dtype=np.int32) % 2
+    y = np.arange(60, dtype=np.int32) % 2
+    x = np.random.default_rng(0).normal(size=(60, 3, 2)) + 10 * y[:, None, None]
     data = SeriesSet(x=x, y=y, classes=("a", "b"), split=(np.arange(60) // 20).astype(np.int8))
     rows = by(evaluate_classes(report, data, data.take(data.split == 1)))
     assert rows["class_histogram", "synthetic"]["value"] == pytest.approx(1 / 16, abs=1e-4)  # 9 and 7 of 16

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from rcgan_nb.evaluation import similarity
+from rcgan_nb.evaluation import similarity, utility
+from rcgan_nb.evaluation.judges import JUDGES
 from rcgan_nb.evaluation.report import Report
 from rcgan_nb.evaluation.view import View, check_alike
 
@@ -28,14 +29,14 @@ CLAIMS = {
 }
 
 
-def evaluate_classes(report, data, synthetic, *, seed=0, progress=print) -> list[dict]:
+def evaluate_classes(report, data, synthetic, *, epochs=0, seed=0, progress=print) -> list[dict]:
     """What a report's confusion matrices, which are those of each judge's first seed, say of single classes.
 
-    Best and worst cases stand beside: `real` (for the shares the training part's labels, seen as the judge sees such
-    series of the test part; for class_coverage the training part; for tstr_class a judge trained on real series),
-    `one class` (the greatest alone), `mislabelled` (labels that say nothing of the series).
+    Best and worst cases stand beside: `real` (for the shares the validation part, by the same judge trained once more;
+    for class_coverage the training part; for tstr_class a judge trained on real series), `one class` (the greatest
+    alone, series seen as those of the test part are), `mislabelled` (labels that say nothing of the series).
     Args:
-        report: what `evaluate` found of these sets, data and synthetic.
+        report: what `evaluate` found of these sets, data and synthetic, with these epochs.
     Returns: rows of (measure, set, judge, value, low, high), 95 % over resampled series of each label, for
         class_coverage over draws of the set's; none without labels. tstr_class is followed by the name of its class.
         Where a judge sees but one class in the test part its shares are left out, and `progress` is told.
@@ -45,14 +46,22 @@ def evaluate_classes(report, data, synthetic, *, seed=0, progress=print) -> list
     if data.y is None:
         return []
     found, random = Report(), np.random.default_rng(seed)
+    train, validation, test = (data.part(part) for part in ("train", "validation", "test"))
+    view = View.fit(train)
+    seen = [view.see(s) for s in (train, validation, test, synthetic)]
     for judge in dict.fromkeys(judge for _, _, judge in report.confusions):
-        test = report.confusions["trtr", "real", judge]
-        if np.count_nonzero(test.sum(0)) > 1:
-            labels = np.bincount(data.part("train").y, minlength=len(test))
-            _shares(found, judge, test, _counts(report, "trts", judge), labels, random)
-        else:
+        last = report.confusions["trtr", "real", judge]
+        if np.count_nonzero(last.sum(0)) < 2:
             progress(f"classes: judge {judge} sees one class in the test part; the shares it sees are left out")
-    _coverage(found, data, synthetic, seed)
+            continue
+        progress(f"classes: judge {judge}, trained on real series, looks at the validation part")
+        told = utility.trained_on(JUDGES[judge], (seen[0], train.y), [seen[1]], seeds=1, epochs=epochs)[0][0]
+        known = validation.y < len(last)  # classes that stand in the report's counts
+        real = utility.confusion(validation.y[known], told[known], len(last))
+        tables = {"real": real} | _counts(report, "trts", judge)
+        _shares(found, judge, last, tables, np.bincount(train.y, minlength=len(last)), random)
+    own = {"real": (seen[0], train.y), "synthetic": (seen[3], synthetic.y)}
+    _coverage(found, seen[2], test.y, own, seed)
     for judge in dict.fromkeys(judge for _, _, judge in report.confusions):
         tables = {"real": report.confusions["trtr", "real", judge]} | _counts(report, "tstr", judge)
         for which, counts in tables.items():
@@ -72,7 +81,6 @@ def _shares(found, judge, test, tables, labels, random):
     rates = np.where(test.any(1)[:, None], test / test.sum(1, keepdims=True).clip(1), np.eye(len(test)))
     greatest = labels * (np.arange(len(labels)) == labels.argmax())
     cases = {
-        "real": labels[:, None] * rates,
         "one class": greatest[:, None] * rates,
         "mislabelled": np.outer(labels, test.sum(0) / test.sum()),
     }
@@ -121,17 +129,12 @@ def _recall(counts, k, random):
     return share, *_edges(random.binomial(counts.sum(), share, DRAWS) / counts.sum())
 
 
-def _coverage(found, data, synthetic, seed):
+def _coverage(found, test, labels, sets, seed):
     """Coverage of each class by series of its label, weighted by its size; classes too small to measure it left out."""
-    train, test = data.part("train"), data.part("test")
-    view = View.fit(train)
-    seen = [view.see(s) for s in (test, train, synthetic)]
-    sizes = np.bincount(test.y, minlength=len(data.classes))
+    sizes = np.bincount(labels)
     classes = np.flatnonzero(sizes > 5)
-    if not len(classes):
-        return
-    for which, x, y in (("real", seen[1], train.y), ("synthetic", seen[2], synthetic.y)):
-        parts = [_covered(seen[0][test.y == k], x[y == k], seed) for k in classes]
+    for which, (x, y) in sets.items() if len(classes) else ():
+        parts = [_covered(test[labels == k], x[y == k], seed) for k in classes]
         found.add("class_coverage", which, np.average(parts, axis=0, weights=sizes[classes]))
 
 

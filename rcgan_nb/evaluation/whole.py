@@ -37,7 +37,7 @@ def judge(
     """
     options = {"seed": seed, "progress": progress}
     found = evaluate(data, synthetic, judges=judges, judge_seeds=seeds, epochs=epochs, **options)
-    rows = found.rows + evaluate_classes(found, data, synthetic, **options)
+    rows = found.rows + evaluate_classes(found, data, synthetic, epochs=epochs, **options)
     sets = {"synthetic": synthetic, "noise": temporal.noise(data.part("train"), seed=seed)}
     rows += timegan_scores(data, sets, seeds=seeds, **options)
     rows += likeness(data, synthetic, **options)
