@@ -126,7 +126,7 @@ def test_holm_is_over_all_tests_of_the_report():
     rows.append({"measure": "class_histogram_p", "set": "synthetic", "value": 1.0} | p | {"judge": "svm"})
     told = verdict.said(rows)
     assert told[1].endswith("show no difference to the test part that this test sees (mmd2_p, corrected: 0.060)")
-    assert told[4].startswith("synthetic series have classes in the shares of the test part")
+    assert told[4].startswith("synthetic series show the judge classes in the shares of the test part")
 
 
 def clinical(n, seed):
@@ -174,9 +174,9 @@ def test_shares_of_classes_by_hand():
     assert rows["class_pairs", "mislabelled"]["value"] == 0.5
     assert (rows["tstr_class a", "synthetic"]["value"], rows["tstr_class b", "synthetic"]["value"]) == (0.9, 0.5)
     assert rows["class_histogram_p", "synthetic"]["value"] > 0.5 and rows["class_histogram_p", "real"]["value"] == 1
-    assert rows["class_histogram_p", "one class"]["value"] < 0.01
+    assert rows["class_histogram_p", "one class"]["value"] < 0.05
     said = []
     report.confusions["trtr", "real", "svm"] = np.array([[10, 0], [10, 0]])
     rows = by(evaluate_classes(report, data, data.take(data.split == 1), progress=said.append))
-    assert said == ["classes: judge svm sees one class in the test part; the shares it sees are left out"]
+    assert said == ["classes: to judge svm one class alone looks like the test part; shares are left out"]
     assert ("class_histogram", "synthetic") not in rows and rows["tstr_class b", "real"]["value"] == 0

@@ -23,8 +23,8 @@ LOOKS = {
 }
 CLAIMS = {
     "class_histogram_p": (
-        "have classes in other shares than the test part",
-        "have classes in the shares of the test part as far as this test sees",
+        "look to the judge as if classes had other shares than in the test part",
+        "show the judge classes in the shares of the test part as far as this test sees",
     )
 }
 
@@ -39,7 +39,7 @@ def evaluate_classes(report, data, synthetic, *, epochs=0, seed=0, progress=prin
         report: what `evaluate` found of these sets, data and synthetic, with these epochs.
     Returns: rows of (measure, set, judge, value, low, high), 95 % over resampled series of each label, for
         class_coverage over draws of the set's; none without labels. tstr_class is followed by the name of its class.
-        Where a judge sees but one class in the test part its shares are left out, and `progress` is told.
+        Where a judge cannot tell one class alone from the test part, its shares are left out, and `progress` is told.
     Raises: ValueError: the sets cannot be compared.
     """
     check_alike(data, synthetic)
@@ -51,15 +51,16 @@ def evaluate_classes(report, data, synthetic, *, epochs=0, seed=0, progress=prin
     seen = [view.see(s) for s in (train, validation, test, synthetic)]
     for judge in dict.fromkeys(judge for _, _, judge in report.confusions):
         last = report.confusions["trtr", "real", judge]
-        if np.count_nonzero(last.sum(0)) < 2:
-            progress(f"classes: judge {judge} sees one class in the test part; the shares it sees are left out")
+        worst = _worst(last, np.bincount(train.y, minlength=len(last)))
+        if _chance_of(last.sum(0), worst["one class"].sum(0), random) >= 0.05:
+            progress(f"classes: to judge {judge} one class alone looks like the test part; shares are left out")
             continue
         progress(f"classes: judge {judge}, trained on real series, looks at the validation part")
         told = utility.trained_on(JUDGES[judge], (seen[0], train.y), [seen[1]], seeds=1, epochs=epochs)[0][0]
         known = validation.y < len(last)  # classes that stand in the report's counts
         real = utility.confusion(validation.y[known], told[known], len(last))
         tables = {"real": real} | _counts(report, "trts", judge)
-        _shares(found, judge, last, tables, np.bincount(train.y, minlength=len(last)), random)
+        _shares(found, judge, last, tables | worst, random)
     own = {"real": (seen[0], train.y), "synthetic": (seen[3], synthetic.y)}
     _coverage(found, seen[2], test.y, own, seed)
     for judge in dict.fromkeys(judge for _, _, judge in report.confusions):
@@ -76,15 +77,15 @@ def _counts(report, wanted, judge):
     return {which: counts for (m, which, j), counts in report.confusions.items() if (m, j) == (wanted, judge)}
 
 
-def _shares(found, judge, test, tables, labels, random):
-    """labels: how many training series each class has, which a generator is asked for."""
+def _worst(test, labels):
+    """What the judge would see; labels: how many training series each class has, which a generator is asked for."""
     rates = np.where(test.any(1)[:, None], test / test.sum(1, keepdims=True).clip(1), np.eye(len(test)))
     greatest = labels * (np.arange(len(labels)) == labels.argmax())
-    cases = {
-        "one class": greatest[:, None] * rates,
-        "mislabelled": np.outer(labels, test.sum(0) / test.sum()),
-    }
-    sets = tables | {name: np.rint(counts).astype(int) for name, counts in cases.items()}
+    cases = {"one class": greatest[:, None] * rates, "mislabelled": np.outer(labels, test.sum(0) / test.sum())}
+    return {name: np.rint(counts).astype(int) for name, counts in cases.items()}
+
+
+def _shares(found, judge, test, sets, random):
     drawn = {name: _drawn(counts, random) for name, counts in sets.items()}
     last = _drawn(test, random)
     for measure, look in LOOKS.items():
