@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.common import JUDGED, code_hash, keep, over_seeds, trained, verdict
-from benchmarks.peers import made as peer
 from benchmarks.peers.driver import NotRun
 from benchmarks.peers.made import MODELS, made
 from rcgan_nb import generate, load, paths, series
@@ -46,7 +45,7 @@ def beside(train, *, seconds, seed=0) -> dict:
 
 def kept(name, train, seconds, seed):
     """What a rival drew after so many seconds of training, from runs/rivals/ where it did so before."""
-    own = (Path(peer.__file__).parent / "tsgm_made.py").read_bytes()
+    own = (Path(__file__).parent / "peers" / "tsgm_made.py").read_bytes()
     asked = json.dumps([name, train.fingerprint(), round(seconds), seed, code_hash(("evaluation/rivals.py",))])
     path = paths.runs() / "rivals" / f"{name}-{hashlib.sha256(own + asked.encode()).hexdigest()[:16]}.npz"
     if not path.exists():

@@ -67,7 +67,7 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
     runs = [(name, seed) for name in named for seed in range(config.seeds)]
     for k, (name, seed) in enumerate(runs):
         progress(f"run {k + 1} of {len(runs)}: {name}, seed {seed}")
-        run = trained(config, name, named[name], seed)
+        run = trained(config, name, named[name], seed, data)
         synthetic = generate(run, seed=seed)
         metrics = run.metrics()
         norms = {n: float(np.median(metrics[n])) for n in ("d_grad", "g_grad")}
@@ -76,8 +76,8 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
     return rows
 
 
-def trained(config: CompareConfig, name, settings, seed) -> archive.Run:
-    """The finished run of a variant: found, gone on with, or trained.
+def trained(config: CompareConfig, name, settings, seed, data) -> archive.Run:
+    """The finished run of a variant on `data`, the set that config names: found, gone on with, or trained.
 
     Raises: ValueError: a run of that name was made with other settings.
     """
@@ -88,7 +88,7 @@ def trained(config: CompareConfig, name, settings, seed) -> archive.Run:
         run = archive.find(run_name)
     except FileNotFoundError:
         return train(**given, run_name=run_name)
-    found, data = run.config, load(**wanted.load_arguments())
+    found = run.config
     wanted = dataclasses.replace(wanted, scaler=tails.chosen(wanted.scaler, data))
     same_file = found.dataset == str(Path(wanted.dataset).expanduser().resolve())
     same = {"run_name", "model", "dataset"} if same_file else {"run_name", "model"}

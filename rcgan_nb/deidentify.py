@@ -16,8 +16,8 @@ from rcgan_nb.data import load, tails
 from rcgan_nb.data.codec import Codec
 from rcgan_nb.evaluation import identity, traits
 from rcgan_nb.evaluation.persons import one_each
-from rcgan_nb.evaluation.privacy import _interval
 from rcgan_nb.evaluation.report import Report
+from rcgan_nb.evaluation.resampling import resampled
 from rcgan_nb.evaluation.view import View
 
 CODE, HIDDEN, ADVERSARY_HIDDEN, BATCH_SIZE = 32, 128, 256, 64
@@ -254,7 +254,7 @@ def _kept(data, sets, seed):
         real, rebuilt = (view.see(part)[:, :, : data.x.shape[2]] for part in pair)
         errors, squares = ((x**2).sum((1, 2)) for x in (real - rebuilt, real))
         sides = np.stack([errors, squares], axis=1)
-        triple = _interval(lambda rows: 1 - np.divide(*rows.sum(0)), sides, random=np.random.default_rng(seed))
+        triple = resampled(lambda rows: 1 - np.divide(*rows.sum(0)), sides, random=np.random.default_rng(seed))
         report.add("kept", which, triple)
     return report.rows
 
@@ -279,13 +279,3 @@ def trade_off(rows, hide="") -> dict:
     chance = max(row["value"] for row in attacks if row["set"] == "chance")
     named = {"utility": f"{use[0]['measure']} {judge}".strip(), "privacy": ", ".join(asked)}
     return {"points": points, "chance": chance, **named}
-
-
-def table(rows):
-    """The rows as a pandas table: measures and judges down, sets across, 'value [low, high]' in the cells."""
-    import pandas as pd
-
-    shown = [row | {"shown": f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"} for row in rows]
-    wide = pd.DataFrame(shown).pivot(index=["measure", "judge"], columns="set", values="shown")
-    lines = list(dict.fromkeys((row["measure"], row["judge"]) for row in rows))
-    return wide.loc[lines, list(dict.fromkeys(row["set"] for row in rows))].fillna("")

@@ -14,6 +14,7 @@ from rcgan_nb.data import load
 from rcgan_nb.evaluation import mmd, published, utility
 from rcgan_nb.evaluation.judges import JUDGES
 from rcgan_nb.evaluation.report import Report
+from rcgan_nb.evaluation.resampling import wide
 from rcgan_nb.evaluation.tasks import evaluate_tasks, parse
 from rcgan_nb.evaluation.view import View
 from rcgan_nb.generation import generate
@@ -82,7 +83,7 @@ def drawn(config: ProtocolConfig, *experiments, progress=print) -> dict[str, Dra
             found[dataset] = _loaded(settings, progress)
         if found[dataset]:
             progress(f"run {k + 1} of {len(runs)}: {dataset}, {recipe}, seed {seed}, {steps} steps")
-            run = comparison.trained(settings, recipe, {"recipe": recipe}, seed)
+            run = comparison.trained(settings, recipe, {"recipe": recipe}, seed, found[dataset].data)
             found[dataset].sets[f"{recipe}, seed {seed}"] = generate(run, seed=config.seed, which="best")
     return {dataset: those for dataset, those in found.items() if those}
 
@@ -135,31 +136,14 @@ def waves(found, *, seed=0):
         for name, s in {"real": None, **those.sets}.items():
             # In its place stand training series for the first test and validation series for the second.
             made, other = (train, validation) if s is None else (view.see(s),) * 2
-            two = on_test(made, validation, test, seed=seed)
-            three = mmd.three_sample(other[: mmd.AT_MOST], train[: mmd.AT_MOST], test[: mmd.AT_MOST], seed=seed)
+            made, other, nearby, last = (v[: mmd.AT_MOST] for v in (made, other, train, test))
+            two = mmd.two_sample(made, last, tune_on=validation, seed=seed)
+            three = mmd.three_sample(other, nearby, last, seed=seed)
             rows.append(
                 {"data": dataset, "set": name, "mmd2": two.value, "chance": two.high, "p": two.p}
                 | {"nearer_to_training_p": three.p}
             )
     return pd.DataFrame(rows).round(6)
-
-
-def on_test(synthetic, validation, test, *, seed=0) -> mmd.Test:
-    """As `mmd.two_sample` of synthetic and test series, with bandwidths that tell synthetic and validation series best.
-
-    The synthetic series that choose the bandwidths are not tested; of the others as many are as there are test series.
-    """
-    random = np.random.default_rng(seed)
-    s, validation, test = mmd._flat(synthetic=synthetic, validation=validation, test=test)
-    s, validation = (v[random.permutation(len(v))] for v in (s, validation))
-    cut = min(len(s) // 5, mmd.TUNE_AT_MOST)
-    bandwidths = mmd.tuned(s[:cut], validation)
-    test = test[: mmd.AT_MOST]
-    s = s[cut : cut + len(test)]
-    first = np.arange(len(s) + len(test)) < len(s)
-    chosen = mmd._permuted(first, mmd.PERMUTATIONS, random)
-    within, row_sums = mmd._quadratic(np.concatenate([s, test]), chosen, bandwidths)
-    return mmd._test(mmd._unbiased(within, chosen.T @ row_sums, row_sums.sum(), len(s), len(test)))
 
 
 def digits(found, config: ProtocolConfig, progress=print) -> list[dict]:
@@ -185,7 +169,7 @@ def digits(found, config: ProtocolConfig, progress=print) -> list[dict]:
 
 def digits_table(rows):
     """A pandas table of those rows, which may be none, with the paper's figures of mnist3 beside."""
-    found = _wide(over_seeds(rows)).reindex(list(published.MNIST3))
+    found = _wide(rows).reindex(list(published.MNIST3))
     theirs = [f"{value:.3f} ± {deviation:.3f}" for value, deviation in published.MNIST3.values()]
     return found.assign(**{"Esteban et al.": theirs}).fillna("")
 
@@ -213,7 +197,7 @@ def clinical(found, config: ProtocolConfig, progress=print) -> list[dict]:
 
 def clinical_table(rows):
     """A pandas table of those rows, measures and tasks down, with what the authors report on eICU beside."""
-    found = _wide(over_seeds(rows))
+    found = _wide(rows)
     lines = [line.split(" ", 1) for line in found.index]
     for which in ("trtr", "tstr", "chance"):
         theirs = [published.eicu(measure, which, task) for measure, task in lines]
@@ -235,13 +219,6 @@ def over_seeds(rows) -> list[dict]:
 
 
 def _wide(rows):
-    """Measures down, sets across, 'value [low, high]' in the cells."""
-    import pandas as pd
-
-    cells = {}
-    for row in rows:
-        same = row["low"] == row["high"]
-        text = f"{row['value']:.3f}" if same else f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-        cells.setdefault(row["set"], {})[row["measure"]] = text
-    lines = list(dict.fromkeys(row["measure"] for row in rows))
-    return pd.DataFrame(cells, index=lines)
+    """Measures down, sets across, runs of one recipe together."""
+    found = wide(over_seeds(rows))
+    return found.droplevel("judge") if rows else found

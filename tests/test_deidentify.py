@@ -8,6 +8,7 @@ import pytest
 from rcgan_nb import config, plots, series
 from rcgan_nb import deidentify as removal
 from rcgan_nb.evaluation.identity import RECOGNISERS, identity
+from rcgan_nb.evaluation.resampling import wide
 from rcgan_nb.evaluation.traits import traits
 from rcgan_nb.series import SeriesSet
 
@@ -148,7 +149,7 @@ def test_the_most_able_attack_stands_against_the_use_by_the_best_judge():
     assert found["utility"] == "tstr auroc label forest" and found["chance"] == 0.5
     axis = plots.trade_off(**found).axes[0]
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["real", "weight 1", "a guess"]
-    assert removal.table(rows).loc[("told auroc male", "forest"), "weight 1"] == "0.400 [0.300, 0.500]"
+    assert wide(rows).loc[("told auroc male", "forest"), "weight 1"] == "0.400 [0.300, 0.500]"
 
 
 @pytest.mark.parametrize("weights", ["0, many", "-1", "nan", "inf", ""])

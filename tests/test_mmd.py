@@ -69,3 +69,18 @@ def test_large_numbers_do_not_matter():
 def test_too_few_series_are_refused():
     with pytest.raises(ValueError, match="y has 12 series; the test needs 20 at least"):
         mmd.two_sample(normal(30, 0), normal(12, 1))
+
+
+def test_mmd_takes_bandwidths_from_series_apart(monkeypatch):
+    random = np.random.default_rng(0)
+    synthetic, validation, test = (random.normal(shift, 1, (n, 3, 2)) for n, shift in ((200, 0), (60, 0), (80, 1)))
+    asked = []
+
+    def tuned(x, y):
+        asked.append((len(x), len(y)))
+        return 4.0, 9.0
+
+    monkeypatch.setattr(mmd, "tuned", tuned)
+    found = mmd.two_sample(synthetic, test, tune_on=validation)
+    assert asked == [(40, 60)] and found.p < 0.01 and found.value > found.high
+    assert mmd.two_sample(synthetic, random.normal(0, 1, (80, 3, 2)), tune_on=validation).p > 0.05

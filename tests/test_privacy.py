@@ -8,6 +8,7 @@ import pytest
 from rcgan_nb import notebook
 from rcgan_nb.evaluation import persons as persons_module
 from rcgan_nb.evaluation import privacy as attacks
+from rcgan_nb.evaluation.resampling import auc
 from rcgan_nb.series import SeriesSet, split
 
 
@@ -73,7 +74,7 @@ def test_a_score_in_hand_is_an_attack():
 
 
 def test_auc_by_hand():
-    assert attacks._auc(np.array([3.0, 1.0, 2.0]), np.array([2.0, 0.0])) == pytest.approx((2 + 1 + 1.5) / 6)
+    assert auc(np.array([3.0, 1.0, 2.0]), np.array([2.0, 0.0])) == pytest.approx((2 + 1 + 1.5) / 6)
 
 
 def test_each_person_counts_once():

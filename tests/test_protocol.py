@@ -5,7 +5,7 @@ import pytest
 
 from rcgan_nb import data, protocol
 from rcgan_nb.config import ProtocolConfig
-from rcgan_nb.evaluation import mmd, published
+from rcgan_nb.evaluation import published
 from rcgan_nb.series import SeriesSet, split
 
 
@@ -84,21 +84,6 @@ def test_runs_are_drawn_from_once_trained(small_sets, runs):
     table = protocol.waves(found)
     assert table["set"].tolist() == ["real", "esteban, seed 0"]
     assert table["p"][1] < 0.01 < table["p"][0] and table["mmd2"][1] > table["chance"][1] > table["mmd2"][0]
-
-
-def test_mmd_takes_bandwidths_from_the_validation_part(monkeypatch):
-    random = np.random.default_rng(0)
-    synthetic, validation, test = (random.normal(shift, 1, (n, 3, 2)) for n, shift in ((200, 0), (60, 0), (80, 1)))
-    asked = []
-
-    def tuned(x, y):
-        asked.append((len(x), len(y)))
-        return 4.0, 9.0
-
-    monkeypatch.setattr(mmd, "tuned", tuned)
-    found = protocol.on_test(synthetic, validation, test)
-    assert asked == [(40, 60)] and found.p < 0.01 and found.value > found.high
-    assert protocol.on_test(synthetic, validation, random.normal(0, 1, (80, 3, 2))).p > 0.05
 
 
 def test_forest_on_tasks_that_series_tell(monkeypatch):

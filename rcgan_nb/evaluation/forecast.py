@@ -10,12 +10,13 @@ import numpy as np
 from rcgan_nb.config import did_you_mean
 from rcgan_nb.data.codec import filled
 from rcgan_nb.evaluation import baselines, temporal
+from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.persons import one_each
-from rcgan_nb.evaluation.privacy import _interval
 from rcgan_nb.evaluation.report import Report
+from rcgan_nb.evaluation.resampling import resampled
 from rcgan_nb.evaluation.tasks import summaries
 from rcgan_nb.evaluation.together import joined
-from rcgan_nb.evaluation.view import View, check_alike
+from rcgan_nb.evaluation.view import View
 from rcgan_nb.series import SeriesSet
 
 MEANING = {
@@ -48,7 +49,7 @@ def forecasts(data, synthetic, *, horizon=0, judges=("ridge", "boosting"), seed=
     for name in judges:
         if name not in JUDGES:
             raise ValueError(f"judge {name!r} is not known; {did_you_mean(name, JUDGES)}Known: {', '.join(JUDGES)}.")
-    check_alike(data, synthetic)
+    check_comparable(data, synthetic)
     random = np.random.default_rng(seed)
     train, horizon = data.part("train"), _horizon(data, horizon)
     some, made = (s.take(random.permutation(len(s))[:AT_MOST]) for s in (train, synthetic))
@@ -70,7 +71,7 @@ def forecasts(data, synthetic, *, horizon=0, judges=("ridge", "boosting"), seed=
         told = _Asked.of(s, which, view, horizon)
         for judge in judges:
             errors = asked.errors(JUDGES[judge](told, asked, seed))
-            triple = _interval(_ratio, np.stack([errors, naive], 1), random=random)
+            triple = resampled(_ratio, np.stack([errors, naive], 1), random=random)
             report.add(measure, which, triple, judge)
     return report.rows
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from rcgan_nb.evaluation import baselines, similarity
 from rcgan_nb.evaluation.persons import one_each
-from rcgan_nb.evaluation.privacy import AT_MOST, _interval
+from rcgan_nb.evaluation.privacy import AT_MOST
 from rcgan_nb.evaluation.report import Report
+from rcgan_nb.evaluation.resampling import resampled
 from rcgan_nb.evaluation.tasks import summaries
 from rcgan_nb.evaluation.view import View, check_alike
 
@@ -187,7 +188,7 @@ def _recognised(recogniser, s, random):
     """Mean over persons of the share of their series that are given to them."""
     person = np.unique(s.groups, return_inverse=True)[1]
     right = recogniser.ask(s) == s.groups
-    return _interval(np.mean, np.bincount(person, right) / np.bincount(person), random=random)
+    return resampled(np.mean, np.bincount(person, right) / np.bincount(person), random=random)
 
 
 def _taken(report, judge, recogniser, sides, sets, random):
@@ -201,5 +202,5 @@ def _taken(report, judge, recogniser, sides, sets, random):
         near = np.bincount(similarity.nearest(recogniser.see(series), reference)[1], minlength=2 * count)
         to_known = near * (np.arange(2 * count) < count)
         persons = np.stack([to_known, near], axis=1)[near > 0]  # those who are nearest to some series
-        share = _interval(lambda rows: np.divide(*rows.sum(0)), persons, random=random)
+        share = resampled(lambda rows: np.divide(*rows.sum(0)), persons, random=random)
         report.add("taken_for_known", which, share, judge)

@@ -22,18 +22,21 @@ class Test:
     high: float
 
 
-def two_sample(x, y, *, permutations=PERMUTATIONS, seed=0) -> Test:
+def two_sample(x, y, *, tune_on=None, permutations=PERMUTATIONS, seed=0) -> Test:
     """Unbiased MMD^2 between two sets of series, and whether it is more than chance: p is small where they differ.
 
     The kernel is the mean of two RBF kernels, whose bandwidths are those of SCALES with the greatest MMD^2 over its
     standard deviation on a fifth of both sets; that fifth is not tested. Equal laws give 0 in expectation.
     Args:
         x, y: `(n, ...)` and `(m, ...)`.
+        tune_on: `(k, ...)`, other series of y's law, which choose the bandwidths in place of a fifth of y.
     Raises: ValueError: fewer than 20 series on a side.
     Source: Gretton et al. 2012, JMLR 13, equation 3; Sutherland et al. 2017, arXiv:1611.04488, section 3.
     """
     random = np.random.default_rng(seed)
-    (x_tune, x), (y_tune, y) = (_fifth(v, random) for v in _flat(x=x, y=y))
+    x, y, *apart = _flat(x=x, y=y) if tune_on is None else _flat(x=x, y=y, tune_on=tune_on)
+    x_tune, x = _fifth(x, random)
+    y_tune, y = (random.permutation(apart[0]), y) if apart else _fifth(y, random)
     bandwidths = tuned(x_tune, y_tune)
     joint, first = np.concatenate([x, y]), np.zeros(len(x) + len(y), bool)
     first[: len(x)] = True

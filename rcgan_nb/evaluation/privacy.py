@@ -9,9 +9,9 @@ from rcgan_nb.evaluation import baselines, similarity
 from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.persons import astride, one_each
 from rcgan_nb.evaluation.report import Report
+from rcgan_nb.evaluation.resampling import auc, resampled
 from rcgan_nb.evaluation.view import View
 
-DRAWS = 500
 AT_MOST = 2000  # members, and as many others
 FEWEST = 20  # persons on each side
 MEANING = {
@@ -67,15 +67,15 @@ def privacy(data, synthetic, *, score=None, seed=0, progress=print) -> list[dict
         if score is not None and which == "synthetic":
             attacks["membership_score"] = [np.asarray(score(side), float) for side in (members, others)]
         for measure, pair in attacks.items():
-            report.add(measure, which, _interval(_auc, *pair, random=random))
+            report.add(measure, which, resampled(auc, *pair, random=random))
         report.add("nearest_ratio", which, _nearest_ratio(made, seen, random))
         report.add("identifiability", which, _identifiability(made, seen["train"], random))
         if data.y is not None:
             right = _attribute(made, s.y, seen, (members.y, others.y))
-            report.add("attribute", which, _interval(lambda a, b: a.mean() - b.mean(), *right, random=random))
+            report.add("attribute", which, resampled(lambda a, b: a.mean() - b.mean(), *right, random=random))
         if s.static is not None:
             found = _static_again(train, s)
-            report.add("static_again", which, _interval(np.mean, found, random=random))
+            report.add("static_again", which, resampled(np.mean, found, random=random))
     order = list(MEANING)
     return sorted(report.rows, key=lambda row: order.index(row["measure"]))
 
@@ -114,7 +114,7 @@ def _nearest_ratio(made, seen, random):
     """Share of synthetic series nearer to a member than to one of the equally many others, ties counted half."""
     made = made[random.permutation(len(made))[:AT_MOST]]
     to_members, to_others = (_nearest(made, seen[side]) for side in ("members", "others"))
-    return _interval(np.mean, (to_members < to_others) + 0.5 * (to_members == to_others), random=random)
+    return resampled(np.mean, (to_members < to_others) + 0.5 * (to_members == to_others), random=random)
 
 
 def _identifiability(made, train, random):
@@ -122,7 +122,7 @@ def _identifiability(made, train, random):
     count = min(len(made), len(train))
     made, train = made[random.permutation(len(made))[:count]], train[:count]
     asked = train[:AT_MOST]
-    return _interval(np.mean, _nearest(asked, made) < _nearest_other(asked, train), random=random)
+    return resampled(np.mean, _nearest(asked, made) < _nearest_other(asked, train), random=random)
 
 
 def _nearest_other(asked, x):
@@ -151,17 +151,3 @@ def _static_again(train, s):
 def _whole(s):
     label = np.zeros(len(s)) if s.y is None else s.y
     return np.column_stack([s.static, label]).astype(np.float32)
-
-
-def _auc(inside, outside):
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([inside, outside]))[: len(inside)]
-    return (ranks.sum() - len(inside) * (len(inside) + 1) / 2) / (len(inside) * len(outside))
-
-
-def _interval(statistic, *sides, random):
-    """The statistic of the sides, with 95 % over resamples of each."""
-    drawn = [statistic(*(side[random.integers(0, len(side), len(side))] for side in sides)) for _ in range(DRAWS)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return statistic(*sides), low, high

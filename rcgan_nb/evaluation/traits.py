@@ -9,8 +9,8 @@ from rcgan_nb.config import did_you_mean
 from rcgan_nb.evaluation import baselines
 from rcgan_nb.evaluation.identity import flat_series, reduced, stands_for
 from rcgan_nb.evaluation.persons import one_each
-from rcgan_nb.evaluation.privacy import _auc, _interval
 from rcgan_nb.evaluation.report import Report
+from rcgan_nb.evaluation.resampling import auc, resampled
 from rcgan_nb.evaluation.tasks import SUMMARY_JUDGES, summaries
 from rcgan_nb.evaluation.view import check_alike
 
@@ -150,11 +150,11 @@ class _Judge:
         x, truth, random = self.look(s), self.trait.answers(s), np.random.default_rng(self.seed)
         if self.trait.kind == "auroc":
             chance = model.predict_proba(x)[:, 1]
-            return _interval(_auc, chance[truth == 1], chance[truth == 0], random=random)
+            return resampled(auc, chance[truth == 1], chance[truth == 0], random=random)
         said = model.predict(x)
         if self.trait.kind == "accuracy":
-            return _interval(np.mean, said == truth, random=random)
-        return _interval(lambda rows: r2_score(truth[rows], said[rows]), np.arange(len(truth)), random=random)
+            return resampled(np.mean, said == truth, random=random)
+        return resampled(lambda rows: r2_score(truth[rows], said[rows]), np.arange(len(truth)), random=random)
 
     def guess(self, s) -> float:
         """What naming the commonest answer, or the mean, is worth."""
