@@ -220,5 +220,4 @@ def over_seeds(rows) -> list[dict]:
 
 def _wide(rows):
     """Measures down, sets across, runs of one recipe together."""
-    found = wide(over_seeds(rows))
-    return found.droplevel("judge") if rows else found
+    return wide(over_seeds(rows)).droplevel("judge")

@@ -34,5 +34,6 @@ def wide(rows):
         text += "" if row["low"] == row["high"] else f" [{row['low']:.3f}, {row['high']:.3f}]"
         cells.setdefault(row["set"], {})[line] = text
         lines[line] = None
-    index = pd.MultiIndex.from_tuples(lines, names=["measure", "judge"]) if lines else None
+    columns = [np.array([line[k] for line in lines], object) for k in (0, 1)]  # of text, even where there are none
+    index = pd.MultiIndex.from_arrays(columns, names=["measure", "judge"])
     return pd.DataFrame(cells, index=index).fillna("")
