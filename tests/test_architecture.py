@@ -34,6 +34,8 @@ ROOMS = [
     "contest",
     "protocol",
     "notebook",
+    "runtimes",
+    "cli",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}
 FORBIDDEN = {("evaluation", "gan"), ("evaluation", "networks")}

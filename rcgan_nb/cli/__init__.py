@@ -1,0 +1,33 @@
+"""`rcgan VERB`: a thin coat over functions that notebooks use too.
+
+Every module of this folder is a verb: it adds its options to a parser and sets `run`, which takes what was parsed and
+returns an exit code (None is 0).
+"""
+
+import argparse
+import importlib
+import sys
+
+VERBS = {}  # name -> what it does, in the words of --help
+
+
+def main(argv=None) -> int:
+    """Run `rcgan` with these words; 0 when all went well, 1 when not, 2 for words it does not know."""
+    parser = argparse.ArgumentParser(prog="rcgan", description="Runs, batches and runtimes of rcgan_nb.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for name, what in VERBS.items():
+        verb = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+        importlib.import_module(f"rcgan_nb.cli.{name}").add(verb)
+    given = parser.parse_args(argv)
+    try:
+        return given.run(given) or 0
+    except (ValueError, OSError) as error:
+        print(f"rcgan: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("rcgan: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
