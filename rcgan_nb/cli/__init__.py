@@ -8,7 +8,9 @@ import argparse
 import importlib
 import sys
 
-VERBS = {}  # name -> what it does, in the words of --help
+VERBS = {
+    "batch": "run many notebooks without a browser, with a limit on how many at once",
+}  # name -> what it does, in the words of --help
 
 
 def main(argv=None) -> int:
