@@ -10,6 +10,7 @@ import sys
 
 VERBS = {
     "batch": "run many notebooks without a browser, with a limit on how many at once",
+    "colab": "link a page of Colab to this machine",
 }  # name -> what it does, in the words of --help
 
 
