@@ -1,17 +1,24 @@
 """Where results and data lie. No other module asks for the current directory or an environment variable."""
 
 import os
+import sysconfig
 from pathlib import Path
 
-RESERVED = ("latest", "prepared")
+CHECKOUT = Path(__file__).resolve().parents[1]
+RESERVED = ("latest", "prepared", "batches")
 
 
 def runs() -> Path:
     """Folder of all results: RCGAN_RUNS, else `runs/` of the checkout, else `runs/` where Python was started."""
     if os.environ.get("RCGAN_RUNS"):
         return Path(os.environ["RCGAN_RUNS"]).expanduser().resolve()
-    checkout = Path(__file__).resolve().parents[1]
-    return (checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "runs"
+    return (CHECKOUT if (CHECKOUT / "notebooks").is_dir() else Path.cwd()) / "runs"
+
+
+def notebooks() -> Path:
+    """Folder of the notebooks: the checkout's, else where the wheel put them."""
+    of_checkout = CHECKOUT / "notebooks"
+    return of_checkout if of_checkout.is_dir() else Path(sysconfig.get_path("data")) / "share/rcgan_nb/notebooks"
 
 
 def data() -> Path:

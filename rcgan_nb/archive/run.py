@@ -59,7 +59,7 @@ class Run:
     def beat(self, state, step, **facts):
         """Write the heartbeat: who works on this run, and how far it is."""
         beat = {"state": state, "step": int(step), "time": time.time(), "host": socket.gethostname(), "error": ""}
-        beat |= facts | _this_process()
+        beat |= facts | this_process()
         try:
             self.write_json("heartbeat.json", beat)
         except OSError:  # a full disk still has room in the old one's place
@@ -75,7 +75,7 @@ class Run:
         if beat["state"] != "running":
             return beat["state"]
         if beat["host"] == socket.gethostname():
-            return "running" if _alive(beat) else "killed"
+            return "running" if alive(beat) else "killed"
         return "running" if time.time() - beat["time"] < SILENT_AFTER else "lost"
 
     def begin_segment(self, step, config):
@@ -204,14 +204,15 @@ def _versions() -> dict:
     return found
 
 
-def _this_process() -> dict:
+def this_process() -> dict:
+    """What `alive` knows a process by: its number and when it began."""
     import psutil
 
     return {"pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
-def _alive(beat) -> bool:
-    """Whether the very process that wrote the heartbeat lives: its number alone may have been given away again."""
+def alive(beat) -> bool:
+    """Whether the very process that wrote these facts lives: its number alone may have been given away again."""
     import psutil
 
     try:

@@ -8,7 +8,10 @@ import argparse
 import importlib
 import sys
 
-VERBS = {}  # name -> what it does, in the words of --help
+VERBS = {
+    "batch": "run many notebooks without a browser, with a limit on how many at once",
+    "colab": "link a page of Colab to this machine",
+}  # name -> what it does, in the words of --help
 
 
 def main(argv=None) -> int:
