@@ -1,9 +1,11 @@
-# make train | test | evaluate | lab | clean. Any target makes the environment first when it is missing or stale.
+# make train | test | evaluate | lab | wheel | clean. Any target makes the environment first when it is missing or stale.
 PYTHON ?= python3
 DATASET ?= digits
 RUN ?= latest
 # More papermill arguments, for example: make train ARGS="-p steps 8000 -p seed 1"
 ARGS ?=
+# A folder that goes to Google Drive, which gets the wheel: make wheel DRIVE=~/drive/rcgan_nb
+DRIVE ?=
 
 BIN := .venv/bin
 ENV := .venv/complete
@@ -11,7 +13,7 @@ RUNS := $(or $(RCGAN_RUNS),runs)
 # papermill hands the notebook's own output to the terminal, living progress line included.
 PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file /dev/stdout
 
-.PHONY: env train evaluate test lint lab lock clean
+.PHONY: env train evaluate test lint lab wheel lock clean
 
 env: $(ENV)
 
@@ -46,11 +48,19 @@ lint: $(ENV)
 lab: $(ENV)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
+# The library as one file, notebooks included. What setuptools built before would come along, so it goes.
+wheel: $(ENV)
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	rm -rf build
+	@if [ -n "$(DRIVE)" ]; then mkdir -p "$(DRIVE)" && cp dist/*.whl "$(DRIVE)/" && echo "The wheel lies in $(DRIVE)."; \
+	  else echo "Put $$(echo dist/*.whl) into the folder rcgan_nb of your Google Drive: colab.ipynb finds it there."; fi
+
 lock: $(ENV)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
 # What make made: the environment and caches. Results stay.
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache rcgan_nb.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache build dist rcgan_nb.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

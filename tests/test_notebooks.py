@@ -22,6 +22,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 PAPERMILL = [sys.executable, "-m", "papermill", "--no-progress-bar"]
 CONFIGS = {
     "train": config.TrainConfig,
+    "colab": config.TrainConfig,
     "compare": config.ContestConfig,
     "deidentify": config.DeidentifyConfig,
     "esteban2017": config.ProtocolConfig,
@@ -225,6 +226,14 @@ def test_esteban2017(shared):
     before = [run.read_json("heartbeat.json")["time"] for run in runs]
     papermill("esteban2017", shared / "p.ipynb", *settings, "-p", "recipe", "stable")
     assert before == [run.read_json("heartbeat.json")["time"] for run in runs]
+
+
+def test_colab(shared):
+    """Away from Colab: the same training, and what is skipped is said. As on Colab: tests/test_wheel.py."""
+    done = papermill("colab", shared / "colab.ipynb", *TINY, "-p", "run_name", "away", "--log-output")
+    assert archive.find("away").status() == "finished" and figures(shared / "colab.ipynb") == 1
+    said = done.stdout + done.stderr + (shared / "colab.ipynb").read_text()
+    assert "no Drive is mounted" in said and "nothing is installed" in said and "evaluate.ipynb" in said
 
 
 @pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])
