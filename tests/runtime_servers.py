@@ -30,9 +30,10 @@ class JupyterServer:
 
     def __init__(self, folder, *options, token=TOKEN):
         self.folder, self.token = folder, token
-        self.runs = folder / "far-runs"
+        self.runs, self.data = folder / "far-runs", folder / "jupyter"
         self.url = f"http://127.0.0.1:{free_port()}"
         env = {**os.environ, "RCGAN_RUNS": str(self.runs), "PYTHONPATH": str(CLONE), "IPYTHONDIR": str(folder / "ip")}
+        env["JUPYTER_PATH"] = str(self.data)
         self.root = folder / "root"
         self.root.mkdir(parents=True)
         command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]

@@ -81,7 +81,7 @@ class Home:
             if path[1:] == ("config.json",) and path[0] not in self.runs:
                 self.runs[path[0]] = self._name(path[0], await ask("segments", path[0]))
         missed = []
-        for path in sorted(new, key=lambda path: (path[0], ORDER.get(path[-1], 1))):
+        for path in sorted(new, key=lambda path: (path[0], ORDER.get(path[-1], 1), new[path])):
             if stopped():
                 return
             if not await self._take(ask, path, new[path]):

@@ -19,6 +19,10 @@ class Unreachable(ServerError):
     """Nobody answers at present."""
 
 
+class Gone(ServerError):
+    """The server knows no such thing."""
+
+
 class Server:
     """An address and the headers that open it. Secrets go into headers, and are sent to this address alone."""
 
@@ -68,9 +72,7 @@ class Server:
         if code in (401, 403) or code in (301, 302, 303, 307, 308):
             return ServerError(f"the server {self.url} refuses the token ({code}); {self.remedy}.")
         if code == 404:
-            return ServerError(
-                f"the server {self.url} knows no such thing (404); give its address without /lab or /tree."
-            )
+            return Gone(f"the server {self.url} knows no such thing (404); give its address without /lab or /tree.")
         if isinstance(error, ValueError):
             return ServerError(f"what answers at {self.url} is no Jupyter server; check the address.")
         if code is None or code in (502, 503, 504, 599):

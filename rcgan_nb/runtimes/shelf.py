@@ -36,6 +36,8 @@ def changed(begun, process) -> list:
 
 def _files(top):
     """Path, size and mtime of the plain files at or below `top`; links, hidden and half-written ones are left out."""
+    if top.is_symlink():
+        return
     paths = [top] if not top.is_dir() else sorted(Path(at) / name for at, _, names in os.walk(top) for name in names)
     for path in paths:
         hidden = any(part.startswith(".") for part in path.relative_to(top.parent).parts)

@@ -17,7 +17,7 @@ from jupyter_server.services.kernels.connection.base import (
 from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_connect
 
-from rcgan_nb.runtimes.server import ServerError, Unreachable
+from rcgan_nb.runtimes.server import Gone, ServerError, Unreachable
 
 V1 = "v1.kernel.websocket.jupyter.org"
 PING = 3  # seconds within which the server must give a sign of life
@@ -110,13 +110,25 @@ class Link:
             self.socket.ping()
 
     async def _watch(self, opened):
-        """Ask for signs of life; tornado's own watch would take five seconds longer to say that none came."""
+        """Ask for signs of life; tornado's own watch would take five seconds longer to say that none came.
+
+        A websocket stays open when somebody ends its kernel: that must be asked for, too.
+        """
         while opened == self.opened:
             asked = time.monotonic()
             self._ping()
             await asyncio.sleep(PING)
             if self.seen < asked:
                 self._received(opened, None)
+            else:
+                await self._require_kernel()
+
+    async def _require_kernel(self):
+        with contextlib.suppress(ServerError):  # what else is wrong shows on the websocket
+            try:
+                await self.server.request("GET", f"/api/kernels/{self.kernel}")
+            except Gone:
+                self.dead = self.dead or "the kernel is gone: somebody ended it on the server"
 
     def _received(self, opened, raw):
         if opened != self.opened:
@@ -145,6 +157,9 @@ class Link:
                 await self.open(left)
             except Unreachable:
                 await asyncio.sleep(min(0.5, left))
+            except Gone:
+                self.dead = "the connection was lost, and meanwhile somebody ended the kernel on the server"
+                return
             except ServerError as error:
                 self.dead = f"the connection was lost and not given again: {error}"
                 return
