@@ -140,7 +140,10 @@ def test_a_name_that_leads_out_of_the_runs_folder(runs, tmp_path, name):
     assert not runs.exists() and sorted(p.name for p in tmp_path.iterdir()) == []
 
 
-def lying(size=4, sent=b"data", sha=hashlib.sha256(b"data").hexdigest(), name="file.txt", segments=()):
+SHA = hashlib.sha256(b"data").hexdigest()
+
+
+def lying(size=4, sent=b"data", sha=SHA, name="file.txt", segments=()):
     async def ask(function, *arguments):
         if function == "chunk":
             return base64.b64encode(sent[arguments[1] :]).decode()

@@ -49,9 +49,9 @@ class RemoteNotebook(PapermillNotebookClient):
     @contextlib.contextmanager
     def setup_kernel(self, **_):
         """Start a kernel there; afterwards, whatever happened, end it and bring its results home."""
-        for note in run_sync(left.end)(self.server):
-            run_sync(self._fetch)(note)
-        kernel = run_sync(self.server.start_kernel)(self.kernel_name, timeout=self.startup_timeout)
+        for note in asyncio.run(left.end(self.server)):
+            asyncio.run(self._fetch(note))
+        kernel = asyncio.run(self.server.start_kernel(self.kernel_name, timeout=self.startup_timeout))
         self.note = left.Note.of(self.server, kernel)
         self.note.write()
         self.kc = RemoteKernelClient(self.server, kernel)
@@ -83,13 +83,16 @@ class RemoteNotebook(PapermillNotebookClient):
         logger.info("Kernel %s on %s; results go to %s there.", self.note.kernel, self.server.url, there)
 
     def _end(self, *, interrupted=False):
-        """End the kernel. One that is interrupted may first end its step and write its checkpoint."""
+        """End the kernel. One that is interrupted may first end its step and write its checkpoint.
+
+        Here and below a loop of its own is used: on nbclient's the interrupted cell would go on, and raise again.
+        """
         self.lost = self.kc.link.lost
         try:
             if interrupted and not self.lost:
-                run_sync(self.server.settle)(self.note.kernel)
+                asyncio.run(self.server.settle(self.note.kernel))
             self.kc.stop_channels()
-            run_sync(self.server.end_kernel)(self.note.kernel, timeout=1 if self.lost else 15)
+            asyncio.run(self.server.end_kernel(self.note.kernel, timeout=1 if self.lost else 15))
             self.note.remove()
         except ServerError as error:
             self.lost = True
@@ -104,7 +107,7 @@ class RemoteNotebook(PapermillNotebookClient):
         if self.lost or not self.note.begun:
             return
         try:
-            run_sync(self._fetch)(self.note)
+            asyncio.run(self._fetch(self.note))
         except (ServerError, ValueError, TypeError, OSError, RuntimeError) as error:
             if not quietly:
                 raise
