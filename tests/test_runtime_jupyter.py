@@ -309,7 +309,7 @@ def test_stopping_papermill_lets_a_cell_keep_its_work(server, tmp_path, runs, nu
     begun = time.monotonic()
     mill.process.send_signal(number)
     assert mill.end() == code and time.monotonic() - begun < SOON
-    assert (runs / folder.name / "kept").exists()
+    assert (runs / folder.name / "kept").exists(), mill.text
     failed(tmp_path)
 
 

@@ -49,9 +49,9 @@ class RemoteNotebook(PapermillNotebookClient):
     @contextlib.contextmanager
     def setup_kernel(self, **_):
         """Start a kernel there; afterwards, whatever happened, end it and bring its results home."""
-        for note in asyncio.run(left.end(self.server)):
-            asyncio.run(self._fetch(note))
-        kernel = asyncio.run(self.server.start_kernel(self.kernel_name, timeout=self.startup_timeout))
+        for note in _aside(left.end(self.server)):
+            _aside(self._fetch(note))
+        kernel = _aside(self.server.start_kernel(self.kernel_name, timeout=self.startup_timeout))
         self.note = left.Note.of(self.server, kernel)
         self.note.write()
         self.kc = RemoteKernelClient(self.server, kernel)
@@ -83,16 +83,13 @@ class RemoteNotebook(PapermillNotebookClient):
         logger.info("Kernel %s on %s; results go to %s there.", self.note.kernel, self.server.url, there)
 
     def _end(self, *, interrupted=False):
-        """End the kernel. One that is interrupted may first end its step and write its checkpoint.
-
-        Here and below a loop of its own is used: on nbclient's the interrupted cell would go on, and raise again.
-        """
+        """End the kernel. One that is interrupted may first end its step and write its checkpoint."""
         self.lost = self.kc.link.lost
         try:
             if interrupted and not self.lost:
-                asyncio.run(self.server.settle(self.note.kernel))
+                _aside(self.server.settle(self.note.kernel))
             self.kc.stop_channels()
-            asyncio.run(self.server.end_kernel(self.note.kernel, timeout=1 if self.lost else 15))
+            _aside(self.server.end_kernel(self.note.kernel, timeout=1 if self.lost else 15))
             self.note.remove()
         except ServerError as error:
             self.lost = True
@@ -107,7 +104,7 @@ class RemoteNotebook(PapermillNotebookClient):
         if self.lost or not self.note.begun:
             return
         try:
-            asyncio.run(self._fetch(self.note))
+            _aside(self._fetch(self.note))
         except (ServerError, ValueError, TypeError, OSError, RuntimeError) as error:
             if not quietly:
                 raise
@@ -129,7 +126,7 @@ class RemoteNotebook(PapermillNotebookClient):
         def copy():
             while not stop.wait(COPY_EVERY):
                 try:
-                    asyncio.run(self._fetch(self.note, stop.is_set))
+                    _aside(self._fetch(self.note, stop.is_set))
                 except Exception as error:  # the next copy, or the last one, may succeed
                     logger.warning("The runs were not copied this time: %s", error)
 
@@ -153,6 +150,15 @@ class RemoteNotebook(PapermillNotebookClient):
             self.nb_man.cell_exception(cell, cell_index)
             _tell(cell, error)
             raise error from None
+
+
+def _aside(coroutine):
+    """Run on a loop of its own: on nbclient's, a cell that was interrupted would go on, and raise again."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
 
 
 @contextlib.contextmanager
