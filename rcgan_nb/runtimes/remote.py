@@ -50,7 +50,7 @@ class RemoteNotebook(PapermillNotebookClient):
     def setup_kernel(self, **_):
         """Start a kernel there; afterwards, whatever happened, end it and bring its results home."""
         for note in _aside(left.end(self.server)):
-            _aside(self._fetch(note))
+            self._bring_home(note, quietly=True)
         kernel = _aside(self.server.start_kernel(self.kernel_name, timeout=self.startup_timeout))
         self.note = left.Note.of(self.server, kernel)
         self.note.write()
@@ -61,10 +61,12 @@ class RemoteNotebook(PapermillNotebookClient):
                 yield
         except BaseException as error:
             self._end(interrupted=not isinstance(error, Exception))
-            self._bring_home(quietly=True)
+            if not self.lost:
+                self._bring_home(self.note, quietly=True)
             raise
         self._end()
-        self._bring_home()
+        if not self.lost:
+            self._bring_home(self.note)
 
     async def _connect(self):
         """Wait for the kernel, and ask it for its time, its process and its runs folder."""
@@ -87,7 +89,8 @@ class RemoteNotebook(PapermillNotebookClient):
         self.lost = self.kc.link.lost
         try:
             if interrupted and not self.lost:
-                _aside(self.server.settle(self.note.kernel))
+                with contextlib.suppress(ServerError):  # it is ended in any case
+                    _aside(self.server.settle(self.note.kernel))
             self.kc.stop_channels()
             _aside(self.server.end_kernel(self.note.kernel, timeout=1 if self.lost else 15))
             self.note.remove()
@@ -99,12 +102,12 @@ class RemoteNotebook(PapermillNotebookClient):
                 error,
             )
 
-    def _bring_home(self, *, quietly=False):
-        """Fetch what the notebook wrote; quietly where something worse is to be told."""
-        if self.lost or not self.note.begun:
+    def _bring_home(self, note, *, quietly=False):
+        """Fetch what a notebook wrote; quietly where there is more to be told or done."""
+        if not note.begun:
             return
         try:
-            _aside(self._fetch(self.note))
+            _aside(self._fetch(note))
         except (ServerError, ValueError, TypeError, OSError, RuntimeError) as error:
             if not quietly:
                 raise

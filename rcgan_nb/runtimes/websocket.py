@@ -19,7 +19,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketError, websocket_co
 
 from rcgan_nb.runtimes.server import Gone, ServerError, Unreachable
 
-V1 = "v1.kernel.websocket.jupyter.org"
 PING = 3  # seconds within which the server must give a sign of life
 LARGEST = 1 << 28  # bytes of a message; a figure in a notebook is far smaller
 
@@ -54,7 +53,7 @@ class Link:
         request = await self.server.websocket(self.kernel, self.session.session)
         arrived = partial(self._received, self.opened)
         connecting = websocket_connect(
-            request, on_message_callback=arrived, subprotocols=[V1], max_message_size=LARGEST
+            request, on_message_callback=arrived, subprotocols=self.server.protocols, max_message_size=LARGEST
         )
         try:
             self.socket = await asyncio.wait_for(connecting, timeout)
@@ -74,7 +73,7 @@ class Link:
         """Send now, or as soon as the line is there again."""
         if not self.up:
             self.waiting.append((channel, message))
-        elif self.socket.selected_subprotocol == V1:
+        elif self.socket.selected_subprotocol:
             self._write(serialize_msg_to_ws_v1(message, channel, self.session.pack), binary=True)
         else:
             self._write(json.dumps(message | {"channel": channel}, default=json_default))
