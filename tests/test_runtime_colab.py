@@ -194,7 +194,8 @@ def test_a_notebook_runs_on_the_vm_with_tokens_renewed_and_results_brought_home(
     folder, sign = server.runs / "on-vm", tmp_path / "works"
     write = f"import pathlib\nfolder = pathlib.Path({str(folder)!r})\nfolder.mkdir(parents=True)\n"
     write += "(folder / 'config.json').write_text('{}')"
-    slow = f"import time\npathlib.Path({str(sign)!r}).touch()\nfor i in range(30):\n    print(i, flush=True)\n"
+    slow = f"import time\npathlib.Path({str(sign)!r}).touch()\ntime.sleep(0.5)\n"
+    slow += "for i in range(30):\n    print(i, flush=True)\n"
     with meanwhile(sign, lambda: google.expire(home)):
         book = run(
             tmp_path, write, slow + "    time.sleep(0.1)", "print('n is', n)", engine="colab", parameters={"n": 6}

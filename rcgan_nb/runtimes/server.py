@@ -26,7 +26,7 @@ class Gone(ServerError):
 class Server:
     """An address and the headers that open it. Secrets go into headers, and are sent to this address alone."""
 
-    protocols = ("v1.kernel.websocket.jupyter.org",)  # offered; a server that knows none speaks JSON
+    protocols = ["v1.kernel.websocket.jupyter.org"]  # offered; a server that knows none speaks JSON
     remedy = "set RCGAN_JUPYTER_TOKEN to the one that `jupyter server list` shows there"
 
     def __init__(self, url, headers):

@@ -20,7 +20,7 @@ logger = logging.getLogger("papermill")
 class ColabServer(Server):
     """The VM of a session that `colab new` made."""
 
-    protocols = ()  # as `colab` itself
+    protocols = None  # as `colab` itself
     remedy = "renew it with `colab sessions`"
 
     def __init__(self, name):

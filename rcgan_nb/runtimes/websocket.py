@@ -65,6 +65,7 @@ class Link:
         self._alive()
         self.up = True
         self._begin(self._watch(self.opened))
+        self._begin(self._guard(self.opened))
         waiting, self.waiting = self.waiting, []
         for channel, message in waiting:
             self.send(channel, message)
@@ -109,25 +110,24 @@ class Link:
             self.socket.ping()
 
     async def _watch(self, opened):
-        """Ask for signs of life; tornado's own watch would take five seconds longer to say that none came.
-
-        A websocket stays open when somebody ends its kernel: that must be asked for, too.
-        """
+        """Ask for signs of life; tornado's own watch would take five seconds longer to say that none came."""
         while opened == self.opened:
             asked = time.monotonic()
             self._ping()
             await asyncio.sleep(PING)
             if self.seen < asked:
                 self._received(opened, None)
-            else:
-                await self._require_kernel()
 
-    async def _require_kernel(self):
-        with contextlib.suppress(ServerError):  # what else is wrong shows on the websocket
+    async def _guard(self, opened):
+        """Ask whether the kernel is still there; its websocket stays open when somebody ends it."""
+        while opened == self.opened:
+            await asyncio.sleep(PING)
             try:
                 await self.server.request("GET", f"/api/kernels/{self.kernel}")
             except Gone:
                 self.dead = self.dead or "the kernel is gone: somebody ended it on the server"
+            except ServerError:  # what else is wrong shows on the websocket
+                continue
 
     def _received(self, opened, raw):
         if opened != self.opened:
@@ -163,7 +163,9 @@ class Link:
                 self.dead = f"the connection was lost and not given again: {error}"
                 return
         if self.up:
-            logger.warning("Connection to %s is there again.", self.server.url)
+            logger.warning(
+                "Connection to %s is there again; what was printed just as it broke may be missing.", self.server.url
+            )
             self.back()
         else:
             self.lost = True
