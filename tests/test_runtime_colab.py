@@ -39,7 +39,8 @@ def python(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     python = folder / "bin" / "python"
     make = [[sys.executable, "-m", "venv", "--without-pip", str(folder)]]
-    make += [[sys.executable, "-m", "pip", "--python", str(python), "install", "-q", "--ignore-requires-python", CLI]]
+    install = ["install", "-q", "--no-compile", "--ignore-requires-python", CLI]
+    make += [[sys.executable, "-m", "pip", "--python", str(python), *install]]
     try:
         for command in make:
             subprocess.run(command, check=True, capture_output=True, timeout=180)

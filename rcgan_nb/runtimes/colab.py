@@ -2,10 +2,8 @@
 
 The VM is made by Google's own `colab` command (google-colab-cli), which the user runs and which alone holds the
 credentials: `colab new`. What it writes into ~/.config/colab-cli/sessions.json is read here, and when the token of an
-hour nears its end, `colab sessions` is asked to renew it.
+hour nears its end, `colab sessions` is asked to renew it. RCGAN_COLAB_SESSION chooses among several.
 """
-
-import os
 
 from papermill.engines import Engine
 
@@ -15,8 +13,6 @@ class ColabEngine(Engine):
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **options):
-        from rcgan_nb.runtimes import remote
-        from rcgan_nb.runtimes.vm import ColabServer
+        from rcgan_nb.runtimes import remote, vm
 
-        session = os.environ.get("RCGAN_COLAB_SESSION", "")
-        remote.execute(nb_man, kernel_name, lambda: ColabServer.of(session), **options)
+        remote.execute(nb_man, kernel_name, vm.from_environment, **options)

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import logging
+import os
 import time
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
@@ -111,3 +112,33 @@ class Server:
             if (await self.request("GET", f"/api/kernels/{quote(kernel)}"))["execution_state"] != "busy":
                 break
             await asyncio.sleep(0.2)
+
+
+def from_environment():
+    """The server that RCGAN_JUPYTER_URL and RCGAN_JUPYTER_TOKEN (or the keyring) name.
+
+    Raises: ValueError: no address, one that is none, or one that carries a secret.
+    """
+    url = os.environ.get("RCGAN_JUPYTER_URL", "").rstrip("/")
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError(
+            "RCGAN_JUPYTER_URL carries more than an address; give it up to the first '?', such as "
+            "http://127.0.0.1:8888, and put the token into RCGAN_JUPYTER_TOKEN."
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(
+            f"RCGAN_JUPYTER_URL is {url!r}; the engine jupyter needs the server's address there, such as "
+            "http://127.0.0.1:8888, and the token in RCGAN_JUPYTER_TOKEN (`jupyter server list` shows both)."
+        )
+    token = os.environ.get("RCGAN_JUPYTER_TOKEN") or _from_keyring(url)
+    return Server(url, {"Authorization": f"token {token}"} if token else {})
+
+
+def _from_keyring(url) -> str:
+    """The password kept for the user `url` of the service rcgan_nb (`keyring set rcgan_nb URL`); empty when none is."""
+    try:
+        import keyring
+    except ImportError:
+        return ""
+    return keyring.get_password("rcgan_nb", url) or ""

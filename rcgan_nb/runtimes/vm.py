@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import shutil
 import subprocess
 import time
@@ -26,20 +27,6 @@ class ColabServer(Server):
     def __init__(self, name):
         self.name = name
         super().__init__(_sessions()[name]["url"].rstrip("/"), {})
-
-    @classmethod
-    def of(cls, name):
-        """The session of this name, or the only one there is.
-
-        Raises: ServerError: there is none, or several and no name.
-        """
-        known = _sessions()
-        if name in known or (len(known) == 1 and not name):
-            return cls(name or next(iter(known)))
-        if not known:
-            raise ServerError("there is no Colab session; make one with `colab new` (pip install google-colab-cli).")
-        wanted = f"is no session {name!r}" if name else "are several Colab sessions"
-        raise ServerError(f"there {wanted}; set RCGAN_COLAB_SESSION to one of {', '.join(sorted(known))}.")
 
     async def headers(self) -> dict:
         return {"X-Colab-Runtime-Proxy-Token": await self._token(), "X-Colab-Client-Agent": "colab-cli"}
@@ -73,6 +60,20 @@ class ColabServer(Server):
             code = f"no answer for {PATIENCE} s"
         if code:
             logger.warning("`colab sessions` did not renew the token of %s (%s).", self.name, code)
+
+
+def from_environment() -> ColabServer:
+    """The session that RCGAN_COLAB_SESSION names, or the only one there is.
+
+    Raises: ServerError: there is none, or several and no name.
+    """
+    name, known = os.environ.get("RCGAN_COLAB_SESSION", ""), _sessions()
+    if name in known or (len(known) == 1 and not name):
+        return ColabServer(name or next(iter(known)))
+    if not known:
+        raise ServerError("there is no Colab session; make one with `colab new` (pip install google-colab-cli).")
+    wanted = f"is no session {name!r}" if name else "are several Colab sessions"
+    raise ServerError(f"there {wanted}; set RCGAN_COLAB_SESSION to one of {', '.join(sorted(known))}.")
 
 
 def _sessions() -> dict:

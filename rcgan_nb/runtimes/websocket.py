@@ -26,8 +26,8 @@ logger = logging.getLogger("papermill")
 
 
 def patience() -> float:
-    """Seconds without a connection after which a run is given up: RCGAN_JUPYTER_PATIENCE, else 10."""
-    return float(os.environ.get("RCGAN_JUPYTER_PATIENCE") or 10)
+    """Seconds without a connection after which a run is given up: RCGAN_JUPYTER_PATIENCE, else 8."""
+    return float(os.environ.get("RCGAN_JUPYTER_PATIENCE") or 8)
 
 
 class Link:
