@@ -8,6 +8,7 @@ import time
 from urllib.parse import quote, urlencode, urlsplit
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketError
 
 logger = logging.getLogger("papermill")
 
@@ -75,7 +76,7 @@ class Server:
             return ServerError(f"the server {self.url} refuses the token ({code}); {self.remedy}.")
         if code == 404:
             return Gone(f"the server {self.url} knows no such thing (404); give its address without /lab or /tree.")
-        if isinstance(error, ValueError):
+        if isinstance(error, (ValueError, WebSocketError)):
             return ServerError(f"what answers at {self.url} is no Jupyter server; check the address.")
         if code is None or code in (502, 503, 504, 599):
             reason = error.message if code else error
