@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import subprocess
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ class ColabServer(Server):
 
     def __init__(self, name):
         self.name = name
+        self._renewing = threading.Lock()
         super().__init__(_sessions()[name]["url"].rstrip("/"), {})
 
     async def headers(self) -> dict:
@@ -36,7 +38,7 @@ class ColabServer(Server):
 
     async def _token(self) -> str:
         """The session's token, renewed when it ends soon."""
-        if _ends(_sessions().get(self.name)) - datetime.now(UTC) <= MARGIN:
+        if self._ends_soon():
             await asyncio.to_thread(self._renew)
         session = _sessions().get(self.name)
         if not session or _ends(session) <= datetime.now(UTC):
@@ -45,7 +47,16 @@ class ColabServer(Server):
             )
         return session["token"]
 
+    def _ends_soon(self) -> bool:
+        return _ends(_sessions().get(self.name)) - datetime.now(UTC) <= MARGIN
+
     def _renew(self):
+        """Have the token renewed once, however many requests wait for it."""
+        with self._renewing:
+            if self._ends_soon():
+                self._ask_colab()
+
+    def _ask_colab(self):
         """Let `colab` renew the tokens in its file; it asks Google, with the user's credentials."""
         command = shutil.which("colab")
         if not command:
