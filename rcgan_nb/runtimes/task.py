@@ -139,7 +139,8 @@ class Task:
         for name, pattern, unit in (("output.txt", STEP, ""), ("log.txt", CELL, "cell ")):
             found = pattern.findall(_tail(self.folder / name))
             if found:
-                return unit + found[-1][0], found[-1][1]
+                far, left = found[-1]
+                return unit + far, "" if unit and self.job.makes_run else left  # a cell of training is most of it
         return "", ""
 
     def poll(self):
