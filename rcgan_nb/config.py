@@ -270,7 +270,7 @@ class JudgeConfig(Config):
     task_judges: str = setting(
         "logistic,forest", "who is asked, separated by commas: logistic, forest, gru, cnn, lstm@harutyunyan"
     )
-    judge_seeds: int = setting(3, "how often each judge is trained anew", low=1)
+    judge_seeds: int = setting(2, "how often each judge is trained anew", low=1)
     epochs: int = setting(0, "epochs of the neural judges; 0 chooses by the number of series", low=0)
     seed: int = setting(0, "seed of the series that are drawn and of the baselines", low=0, high=2**31 - 1)
 

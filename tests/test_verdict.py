@@ -47,6 +47,14 @@ def test_scores_lie_between_the_worst_case_and_the_best():
     assert not [r for r in rows if r["set"] in ("real", "shuffled")]
 
 
+def test_a_best_and_a_worst_case_that_do_not_differ_span_no_scale():
+    others = [r for r in ROWS if r["measure"] != "spectrum"]
+    spectrum = [row("spectrum", "real", 0.3, 0.1, 0.5), row("spectrum", "synthetic", 0.2)]
+    apart, alike = ([*others, *spectrum, row("spectrum", "shuffled", 0.6, low, 0.7)] for low in (0.51, 0.49))
+    assert found(verdict.profile(apart, classes=10), "spectrum")
+    assert not [r for r in verdict.profile(alike, classes=10) if r["measure"] == "spectrum"]
+
+
 def test_each_question_has_a_mean_of_its_own():
     means = verdict.summary(verdict.profile(ROWS, classes=10))
     assert found(means, "useful")["value"] == pytest.approx((2 * 0.5 + 1 * 1.0) / 3)

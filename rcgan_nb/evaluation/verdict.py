@@ -77,7 +77,8 @@ def profile(rows, classes=0) -> list[dict]:
 
     Args:
         rows: dicts of (measure, set, judge, value, low, high); indicators that are not among them are left out, and
-            so are those whose best and worst cases do not differ. classes: of a labelled set.
+            so are those whose best and worst cases have intervals that meet: they span no scale. classes: of a
+            labelled set.
     Returns: dicts of (question, measure, judge, set, value, best, worst, weight, score, low, high, error); error is
         the standard error of the score before it was cut.
     """
@@ -86,14 +87,14 @@ def profile(rows, classes=0) -> list[dict]:
         for indicator in indicators:
             own = [row for row in rows if _is(row["measure"], indicator.measure) and row["set"] not in SCALE]
             for row in own:
-                best = _value(rows, row, indicator.best, classes, indicator.of)
-                worst = _value(rows, row, indicator.worst, classes)
-                if best is None or worst is None or best == worst:
+                best = _case(rows, row, indicator.best, classes, indicator.of)
+                worst = _case(rows, row, indicator.worst, classes)
+                if best is None or worst is None or max(best[1], worst[1]) <= min(best[2], worst[2]):
                     continue
                 kept = {name: row[name] for name in ("measure", "judge", "set", "value")}
                 found.append(
-                    {"question": question, **kept, "best": best, "worst": worst, "weight": indicator.weight}
-                    | _scores(row, best, worst)
+                    {"question": question, **kept, "best": best[0], "worst": worst[0], "weight": indicator.weight}
+                    | _scores(row, best[0], worst[0])
                 )
     return found
 
@@ -102,16 +103,16 @@ def _is(measure, wanted):
     return measure.startswith(wanted) if wanted.endswith(" ") else measure == wanted
 
 
-def _value(rows, row, which, classes, measure=""):
-    """The value that is best or worst for a row: a number as it is, or that of a set by the same judge."""
+def _case(rows, row, which, classes, measure=""):
+    """Value, low and high of a row's best or worst case: a number as it is, or that of a set by the same judge."""
     if which == CHANCE:
-        return 1 / classes if classes else None
+        which = 1 / classes if classes else None
     if not isinstance(which, str):
-        return which
+        return which if which is None else (which,) * 3
     wanted = measure or row["measure"], which
     same = [r for r in rows if (r["measure"], r["set"]) == wanted]
     same = [r for r in same if r["judge"] == row["judge"]] or same
-    return same[0]["value"] if same else None
+    return tuple(same[0][name] for name in ("value", "low", "high")) if same else None
 
 
 def _scores(row, best, worst):

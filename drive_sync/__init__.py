@@ -1,1 +1,0 @@
-"""A folder of Google Drive and a folder of this machine, kept alike."""
