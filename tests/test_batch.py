@@ -5,9 +5,11 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import nbformat
 import psutil
@@ -16,7 +18,7 @@ from nbformat import v4
 from rich.console import Console
 
 from rcgan_nb import archive, cli
-from rcgan_nb.runtimes import batch, jobs, task
+from rcgan_nb.runtimes import batch, jobs, link, task
 
 RCGAN = "import sys; from rcgan_nb.cli import main; sys.exit(main())"
 DIGITS = {"dataset": "digits", "hidden_units": 8, "batch_size": 8, "r1_weight": 0, "r2_weight": 0}
@@ -55,6 +57,13 @@ def until(true, seconds=120):
     while not true():
         assert time.time() < end, "it never came about"
         time.sleep(0.05)
+
+
+def ended(t):
+    """Whether a task's process has ended, after a look at it."""
+    if t.process:
+        t.poll()
+    return not t.process
 
 
 def listed(tmp_path, text):
@@ -189,10 +198,37 @@ def test_a_job_that_will_not_stop_is_killed_with_its_kernel(writer, tmp_path, mo
     time.sleep(0.5)
     tree = [psutil.Process(one.process.pid), *psutil.Process(one.process.pid).children(recursive=True)]
     one.job = dataclasses.replace(one.job, limit=0.1)
-    until(lambda: one.poll() or not one.process)
+    until(lambda: ended(one))
     until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in tree))
     assert heard.exists()  # it was asked first
     assert (one.state["state"], one.state["reason"]) == ("interrupted", "it ran over its limit")
+
+
+def test_on_a_jupyter_server_jobs_end_and_stop_alike(writer, tmp_path, monkeypatch):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with link.server(port) as (address, _):
+        url, token = address.split("/?token=")
+        monkeypatch.setenv("RCGAN_JUPYTER_URL", url)
+        monkeypatch.setenv("RCGAN_JUPYTER_TOKEN", token)
+        words = {"word": ["a"], "then": ["", "raise ValueError('far away')", "time.sleep(600)"]}
+        queue = batch.tasks(jobs.grid(writer, words, runtime="jupyter"), "far")
+        for t in queue:
+            assert t.claim()
+            t.start()
+        until(lambda: all([ended(t) for t in queue[:2]]) and len(ran(tmp_path)) == 3)
+        time.sleep(0.5)
+        queue[2].stop("it was stopped")
+        until(lambda: ended(queue[2]))
+        ends = [(t.state["state"], t.state["reason"]) for t in queue]
+        assert ends == [
+            ("finished", ""),
+            ("failed", "In [5]: ValueError: far away"),
+            ("interrupted", "it was stopped"),
+        ]
+        with urllib.request.urlopen(f"{url}/api/kernels?token={token}") as answer:
+            assert json.load(answer) == []
 
 
 def test_a_killed_batch_goes_on_where_it_was(writer, tmp_path, capsys):
