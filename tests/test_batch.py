@@ -5,9 +5,11 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 
 import nbformat
 import psutil
@@ -16,7 +18,7 @@ from nbformat import v4
 from rich.console import Console
 
 from rcgan_nb import archive, cli
-from rcgan_nb.runtimes import batch, jobs, task
+from rcgan_nb.runtimes import batch, jobs, link, task
 
 RCGAN = "import sys; from rcgan_nb.cli import main; sys.exit(main())"
 DIGITS = {"dataset": "digits", "hidden_units": 8, "batch_size": 8, "r1_weight": 0, "r2_weight": 0}
@@ -57,6 +59,13 @@ def until(true, seconds=120):
         time.sleep(0.05)
 
 
+def ended(t):
+    """Whether a task's process has ended, after a look at it."""
+    if t.process:
+        t.poll()
+    return not t.process
+
+
 def listed(tmp_path, text):
     path = tmp_path / "jobs.yaml"
     path.write_text(text)
@@ -80,6 +89,8 @@ def test_a_grid_is_every_combination_with_text_as_numbers(tmp_path):
     assert [(job.runtime, job.limit) for job in found] == [("local", 90), *[("colab", 7200)] * 4]
     assert all(job.makes_run for job in found)
     assert batch.labels(batch.tasks(found[1:], "b"))[2] == "train learning_rate=0.002 dataset=digits"
+    (long,) = jobs.grid("train.ipynb", {"dataset": ["one\n  two " + 50 * "x"]})
+    assert batch.labels(batch.tasks([long], "b")) == ["train dataset=one two " + 32 * "x"]
 
 
 def test_a_job_is_its_code_and_parameters(tmp_path):
@@ -169,8 +180,8 @@ def test_every_end_is_told_from_every_other_and_only_what_lacks_is_run_again(wri
     assert "writer word=w0" in out and "failed: In [5]: ValueError: no good" in out
     assert sorted(set(ran(tmp_path)) - {"w3"}) == ["fine", "w0", "w1", "w2"]  # w3 may have had no time to begin
 
-    assert cli.main(["batch", str(listed(tmp_path, json.dumps(entries[:3]))), "--at-once", "2"]) == 1
-    assert [ran(tmp_path).count(word) for word in ("fine", "w0", "w1", "w2")] == [1, 2, 2, 1]
+    assert cli.main(["batch", str(listed(tmp_path, json.dumps(entries[:2]))), "--at-once", "2"]) == 1
+    assert [ran(tmp_path).count(word) for word in ("fine", "w0", "w1")] == [1, 2, 1]
     table = io.StringIO()
     Console(file=table, width=120).print(batch._table(queue[:3]))
     assert "1 finished, 2 failed" in table.getvalue() and "SystemExit" not in table.getvalue()
@@ -187,15 +198,42 @@ def test_a_job_that_will_not_stop_is_killed_with_its_kernel(writer, tmp_path, mo
     time.sleep(0.5)
     tree = [psutil.Process(one.process.pid), *psutil.Process(one.process.pid).children(recursive=True)]
     one.job = dataclasses.replace(one.job, limit=0.1)
-    until(lambda: one.poll() or not one.process)
+    until(lambda: ended(one))
     until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in tree))
     assert heard.exists()  # it was asked first
     assert (one.state["state"], one.state["reason"]) == ("interrupted", "it ran over its limit")
 
 
+def test_on_a_jupyter_server_jobs_end_and_stop_alike(writer, tmp_path, monkeypatch):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with link.server(port) as (address, _):
+        url, token = address.split("/?token=")
+        monkeypatch.setenv("RCGAN_JUPYTER_URL", url)
+        monkeypatch.setenv("RCGAN_JUPYTER_TOKEN", token)
+        words = {"word": ["a"], "then": ["", "raise ValueError('far away')", "time.sleep(600)"]}
+        queue = batch.tasks(jobs.grid(writer, words, runtime="jupyter"), "far")
+        for t in queue:
+            assert t.claim()
+            t.start()
+        until(lambda: all([ended(t) for t in queue[:2]]) and len(ran(tmp_path)) == 3)
+        time.sleep(0.5)
+        queue[2].stop("it was stopped")
+        until(lambda: ended(queue[2]))
+        ends = [(t.state["state"], t.state["reason"]) for t in queue]
+        assert ends == [
+            ("finished", ""),
+            ("failed", "In [5]: ValueError: far away"),
+            ("interrupted", "it was stopped"),
+        ]
+        with urllib.request.urlopen(f"{url}/api/kernels?token={token}") as answer:
+            assert json.load(answer) == []
+
+
 def test_a_killed_batch_goes_on_where_it_was(writer, tmp_path, capsys):
     """SIGKILL while the second of three jobs runs: that one is watched to its end, the third run, none run twice."""
-    words = ["--grid", str(writer), "-p", "word", "a", "b", "c", "-p", "then", "time.sleep(4)"]
+    words = ["--grid", str(writer), "-p", "word", "a", "b", "c", "-p", "then", "time.sleep(2)"]
     process = begin(*words)
     until(lambda: ran(tmp_path) == ["a", "b"])
     process.kill()
@@ -206,11 +244,11 @@ def test_a_killed_batch_goes_on_where_it_was(writer, tmp_path, capsys):
 
 
 def test_two_batches_at_once_share_the_work(writer, tmp_path):
-    both = [begin("--grid", writer, "-p", "word", *"abcd") for _ in range(2)]
+    both = [begin("--grid", writer, "-p", "word", *"abc") for _ in range(2)]
     outs = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outs
-    assert sorted(ran(tmp_path)) == ["a", "b", "c", "d"]
-    assert all("4 of 4 jobs are finished." in out for out in outs)
+    assert sorted(ran(tmp_path)) == ["a", "b", "c"]
+    assert all("3 of 3 jobs are finished." in out for out in outs)
 
 
 def test_interrupted_training_goes_on_from_its_checkpoint(tmp_path, runs, capsys):
@@ -240,6 +278,7 @@ def test_a_claim_holds_while_its_process_lives(writer, runs):
     facts = json.loads(path.read_text())
     path.write_text(json.dumps(facts | {"host": "elsewhere"}))
     assert not two.claim()  # nobody here can see whether that process lives
+    assert f"on elsewhere; if that machine has given up, delete the last attempt in {one.folder}" in batch.outlook(two)
     path.write_text(json.dumps(facts | {"started": facts["started"] - 100}))  # its number was given away again
     assert two.claim() and not one.claim() and len(list(one.folder.glob("attempt-*"))) == 2
     two.note(state="finished", attempt=2)
@@ -256,6 +295,30 @@ def test_progress_is_read_from_what_the_notebook_prints(writer, tmp_path):
     assert one.progress() == ("cell 3/7", "00:06")
     (one.folder / "output.txt").write_text("step 20/300  d_loss 0.7  9.1 steps/s  0:31 left  \rstep 40/300  d_loss 1")
     assert one.progress() == ("step 40/300", "")
+
+
+def test_a_long_table_shows_what_runs_or_went_wrong(writer, runs):
+    queue = batch.tasks(jobs.grid(writer, {"word": [f"w{k}" for k in range(21)]}), "l")
+    for t, state in zip(queue, ("finished", "failed"), strict=False):
+        t.folder.mkdir(parents=True)
+        t.note(state=state, reason="[no] markup")
+    table = io.StringIO()
+    Console(file=table, width=120).print(batch._table(queue))
+    assert "1 finished, 1 failed, 19 waiting" in table.getvalue() and "[no] markup" in table.getvalue()
+    assert [word in table.getvalue() for word in ("w0 ", "w1 ", "w2 ")] == [False, True, False]
+
+
+def test_a_second_ctrl_c_kills(writer, tmp_path):
+    process = begin("--grid", writer, "-p", "then", "try: time.sleep(600)\nexcept KeyboardInterrupt: time.sleep(600)")
+    until(lambda: ran(tmp_path))
+    time.sleep(0.5)
+    begun = time.time()
+    process.send_signal(signal.SIGINT)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and time.time() - begun < task.GRACE, out
+    assert ": interrupted: it was stopped" in out and "stopping writer.ipynb; Ctrl-C again kills it" in out
 
 
 def test_a_finished_run_counts_though_its_notebook_failed_later(tmp_path, runs):

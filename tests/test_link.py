@@ -64,7 +64,7 @@ def linked():
             break
     token = re.search(rf"http://localhost:{port}/\?token=(\w+)\n", said)[1]
     yield process, port, token, said
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGHUP)  # if the last test did not end it
     process.communicate(timeout=30)
 
 
@@ -161,11 +161,12 @@ def test_a_server_that_ends_by_itself_is_said(monkeypatch, capsys):
             return self.made.__exit__(*error)
 
     monkeypatch.setattr(link, "server", Ended)
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         assert cli.main(["colab", "link", "--port", str(free_port())]) == 1
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert "the Jupyter server ended by itself, with exit code" in capsys.readouterr().err
 
 

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from rcgan_nb import archive
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = [name for name in ("rcgan_nb", "drive_sync") if (ROOT / name).is_dir()]
 BIN = Path(sys.executable).parent
 # google.colab as a kernel of Colab has it from its start: drive.mount puts the user's Drive at a folder.
 COLAB = """
@@ -45,7 +46,7 @@ def built(tmp_path_factory):
     if not shutil.which("make"):
         pytest.skip("needs make")
     copy = tmp_path_factory.mktemp("copy")
-    for name in ("rcgan_nb", "drive_sync", "notebooks"):
+    for name in (*PACKAGES, "notebooks"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.lock"):
         shutil.copy(ROOT / name, copy)
@@ -89,7 +90,7 @@ def test_it_holds_library_notebooks_and_commands_and_nothing_else(built):
     names = zipfile.ZipFile(wheel_of(built)).namelist()
     inside = {name.split("/", 1)[1] for name in names if ".data/data/share/rcgan_nb/" in name}
     assert {Path(name).name for name in inside} == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
-    modules = {str(path.relative_to(ROOT)) for top in ("rcgan_nb", "drive_sync") for path in (ROOT / top).rglob("*.py")}
+    modules = {str(path.relative_to(ROOT)) for top in PACKAGES for path in (ROOT / top).rglob("*.py")}
     assert {name for name in names if name.endswith(".py")} == modules
     assert any(name.endswith("entry_points.txt") for name in names)
 

@@ -31,7 +31,8 @@ def run(given) -> int:
 
     if not 0 < given.port < 65536:
         raise ValueError(f"a port is a number from 1 to 65535, but {given.port} came.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the end of this process is the server's, too
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave the server behind
+        signal.signal(number, signal.default_int_handler)
     print("Starting a Jupyter server ...", flush=True)
     try:
         with link.server(given.port) as (address, process):

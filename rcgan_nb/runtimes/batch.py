@@ -5,6 +5,7 @@ several processes may work on one batch, and no job is run by two of them at onc
 """
 
 import contextlib
+import socket
 import sys
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from rcgan_nb.runtimes.task import ENDED, Task
 from rcgan_nb.training import Stop
 
 POLL = 0.5  # seconds between looks at the processes
+MOST = 20  # jobs that a table shows; of more, those that run or did not go well
 TOLD = 60  # seconds between lines of progress where no terminal shows a table
 
 
@@ -42,6 +44,8 @@ def run(jobs, name, *, at_once=1) -> list[Task]:
             for task in queue:
                 if task.process:
                     task.kill()
+            while _step(queue, begun, 0):
+                time.sleep(0.1)
             raise
         show()
     if stop.asked:
@@ -76,15 +80,25 @@ def _stop(queue):
 
 def outlook(task) -> str:
     """What a batch would do with a job now."""
-    state, owner = task.state, task.owner()
+    state = task.state
     if state["state"] == "finished":
         return "finished"
-    if owner:
-        return f"is run by process {owner['pid']} on {owner['host']}"
+    if held := _held(task):
+        return held
     if task.job.makes_run and state.get("run"):
         with contextlib.suppress(FileNotFoundError):
             return f"would go on with run {state['run']} from {archive.find(state['run']).checkpoint().stem}"
     return "would be run" if state["state"] == "waiting" else f"would be run again ({state['state']})"
+
+
+def _held(task) -> str:
+    """Who else runs a job; empty where nobody does."""
+    owner = task.owner()
+    if task.process or not owner:
+        return ""
+    here = owner["host"] == socket.gethostname()
+    free = "" if here else f"; if that machine has given up, delete the last attempt in {task.folder}"
+    return f"is run by process {owner['pid']} on {owner['host']}{free}"
 
 
 def labels(queue) -> list[str]:
@@ -97,7 +111,9 @@ def labels(queue) -> list[str]:
         own = {
             k: v for k, v in task.job.parameters.items() if pairs[book, k, repr(v)] < books[book] or books[book] == 1
         }
-        told.append(" ".join([book.stem, *(f"{name}={value}" for name, value in own.items())]))
+        told.append(
+            " ".join([book.stem, *(f"{name}={' '.join(str(value).split())[:40]}" for name, value in own.items())])
+        )
     return told
 
 
@@ -107,8 +123,7 @@ def rows(queue) -> list[tuple]:
     for label, task in zip(labels(queue), queue, strict=True):
         state = task.state
         far, left = task.progress() if state["state"] == "running" else ("", "")
-        elsewhere = "in another process" if state["state"] == "running" and not task.process else ""
-        found.append((label, state["state"], far, left, state["reason"] or elsewhere))
+        found.append((label, state["state"], far, left, state["reason"] or _held(task)))
     return found
 
 
@@ -134,7 +149,10 @@ def _table(queue):
     table = Table(title=", ".join(f"{number} {state}" for state, number in counts.items()))
     for name in ("job", "state", "at", "left", ""):
         table.add_column(name)
-    for row in rows(queue):
+    shown = rows(queue)
+    if len(shown) > MOST:
+        shown = [row for row in shown if row[1] not in ("finished", "waiting")]
+    for row in shown:
         table.add_row(*(Text(cell) for cell in row))  # Text: a name in brackets is no markup
     return table
 

@@ -20,6 +20,7 @@ from rcgan_nb import archive, paths
 from rcgan_nb.archive.run import alive, this_process
 
 GRACE = 60  # seconds from asking a job to stop until it is killed: a step, and a checkpoint
+GRACE_ELSEWHERE = 300  # on another machine, from where its results come home first
 # The shell waits for our word, so that no job runs that is not on record, and keeps the exit code, though we be dead.
 SHELL = 'trap : INT TERM; read go || exit; "$@" </dev/null; echo $? >"$0"'
 STEP = re.compile(r"(step \d+/\d+)(?:[^\r\n]* ([\d:]+) left)?")  # as training prints it
@@ -139,7 +140,8 @@ class Task:
         for name, pattern, unit in (("output.txt", STEP, ""), ("log.txt", CELL, "cell ")):
             found = pattern.findall(_tail(self.folder / name))
             if found:
-                return unit + found[-1][0], found[-1][1]
+                far, left = found[-1]
+                return unit + far, "" if unit and self.job.makes_run else left  # a cell of training is most of it
         return "", ""
 
     def poll(self):
@@ -150,7 +152,7 @@ class Task:
         now, state = time.time(), self.state
         if self.job.limit and not state["stopped"] and now > state["begun"] + self.job.limit:
             self.stop("it ran over its limit")
-        elif state["stopped"] and now > state["asked"] + GRACE:
+        elif state["stopped"] and now > state["asked"] + (GRACE if self.job.runtime == "local" else GRACE_ELSEWHERE):
             self.kill()
 
     def _conclude(self):
