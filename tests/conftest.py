@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
+import signal
 
 import numpy as np
 import pytest
 
 from rcgan_nb.series import SeriesSet, split
 
+# A shell lets what it runs in the background ignore Ctrl-C, and so would every process that a test stops by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # as op_threads, in whatever order tests run
 
