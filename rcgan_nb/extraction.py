@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -78,7 +79,23 @@ def _named(gan) -> dict[str, np.ndarray]:
     }
     if gan.averaged is gan.generator:
         del owners["averaged"]
-    return {f"{owner}/{v.path}": np.asarray(v) for owner, of in owners.items() for v in of.variables}
+    found = {owner: list(of.variables) for owner, of in owners.items()}
+    names = {owner: stable_names([v.path for v in variables]) for owner, variables in found.items()}
+    return {f"{o}/{n}": np.asarray(v) for o in found for n, v in zip(names[o], found[o], strict=True)}
+
+
+def stable_names(paths) -> list[str]:
+    """Paths of variables with every part numbered anew below its parent: Keras counts layers over a whole process."""
+    known, names = {}, []
+    for path in paths:
+        name = ""
+        for part in path.split("/"):
+            base = re.sub(r"_\d+$", "", part)
+            of_parent = known.setdefault((name, base), {})
+            k = of_parent.setdefault(part, len(of_parent))
+            name = f"{name}/{base}{f'_{k}' if k else ''}"
+        names.append(name[1:])
+    return names
 
 
 def _write_hdf5(path, arrays, config):

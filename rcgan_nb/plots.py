@@ -289,6 +289,10 @@ def lineage(rows):
         rows: dicts with name, start, end, parent (index of a row before, or None), how, from, status, copies.
     """
     figure, axis = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
+    if not rows:
+        axis.set_axis_off()
+        axis.set_title("no runs yet", fontsize="small")
+        return _done(figure)
     colours = dict(zip(sorted({row["status"] for row in rows}), seaborn.color_palette("colorblind"), strict=False))
     for i, row in enumerate(rows):
         colour = colours.get(row["status"], "grey")

@@ -15,9 +15,9 @@ import pytest
 from runs_made import process, run_at
 
 from rcgan_nb import archive, cli
-from rcgan_nb.archive import aside, finder, lineage, prune, trees
+from rcgan_nb.archive import aside, finder, lineage, pruning, trees
 from rcgan_nb.archive.bring import bring
-from rcgan_nb.archive.verify import verify
+from rcgan_nb.archive.verifying import verify
 
 
 def found(*places):
@@ -273,10 +273,10 @@ def test_pruning_moves_what_serves_nobody_and_brings_it_back(runs, capsys):
 def test_pruning_refuses_what_makes_no_sense(runs):
     run_at(runs / "faces", 100)
     with pytest.raises(ValueError, match="give 2 or more, not 1"):
-        prune.plan(archive.survey(), samples=1)
+        pruning.plan(archive.survey(), samples=1)
     with pytest.raises(FileNotFoundError, match="there is no run 'face' in .*; known: faces"):
-        prune.plan(archive.survey(), ["face"])
-    assert prune.prune(prune.plan(archive.survey())) is None
+        pruning.plan(archive.survey(), ["face"])
+    assert pruning.prune(pruning.plan(archive.survey())) is None
 
 
 def test_only_what_lies_in_the_runs_folder_goes_aside(runs, tmp_path):

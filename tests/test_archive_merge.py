@@ -8,13 +8,13 @@ import pytest
 from runs_made import facts, process, run_at
 
 from rcgan_nb import archive, cli, paths, train
-from rcgan_nb.archive import aside, checkpoint, merge
+from rcgan_nb.archive import aside, checkpoint, merging
 from rcgan_nb.archive.run import Run
-from rcgan_nb.archive.verify import GOOD
+from rcgan_nb.archive.verifying import GOOD
 
 
 def merged(name, *places, accept=(), to=""):
-    return merge.merge(merge.plan(archive.survey(paths.runs(), *places), name, name=to), accept=accept)
+    return merging.merge(merging.plan(archive.survey(paths.runs(), *places), name, name=to), accept=accept)
 
 
 def started(run, step):
@@ -50,7 +50,7 @@ def test_a_partial_copy_lends_what_the_other_lost(runs, tmp_path):
     spare = tmp_path / "spare"
     shutil.copytree(long.path, spare)
     whole.write_bytes(whole.read_bytes()[:-500] + bytes(500))
-    plan = merge.plan(archive.survey(runs, tmp_path / "old"), "long")
+    plan = merging.plan(archive.survey(runs, tmp_path / "old"), "long")
     assert plan.missing == ()
     run, _ = merged("long", tmp_path / "old", spare)
     assert run.metrics()["step"] == [float(s) for s in range(10, 201, 10)]
@@ -129,10 +129,10 @@ def test_of_two_ways_one_has_to_be_named_and_the_beginning_stays_for_the_other(r
     ):
         merged("faces", tmp_path / "one", tmp_path / "two")
     survey = archive.survey(runs, tmp_path / "one", tmp_path / "two")
-    plan = merge.plan(survey, str(tmp_path / "two"), name="joined")
+    plan = merging.plan(survey, str(tmp_path / "two"), name="joined")
     assert [b.split(" ", 1)[1] for b in plan.branches] == ["went on from step 100 and is no part of this"]
     assert plan.moved == ()  # the other way would lose its beginning
-    run, went = merge.merge(plan)
+    run, went = merging.merge(plan)
     assert run.metrics()["d_loss"] == [3.0] * 20 and went is None and (runs / "faces").exists()
 
 
@@ -142,8 +142,8 @@ def test_children_of_one_run_are_told_and_only_the_named_is_joined(runs):
         run_at(runs / name, 150, [process(name, 100)], started_from=started(first, 100))
     survey = archive.survey()
     with pytest.raises(ValueError, match="there is a run 'first' already, and it stays, because c came from it, too"):
-        merge.plan(survey, "b")
-    plan = merge.plan(survey, "b", name="joined")
+        merging.plan(survey, "b")
+    plan = merging.plan(survey, "b", name="joined")
     assert [path.name for path in plan.moved] == ["b"] and "c started from from step 100" not in plan.branches
 
 
@@ -159,7 +159,7 @@ def test_what_cannot_be_joined_is_refused(runs, name, message):
     run_at(runs / "alone", 100)
     run_at(runs / "silent", 100).path.joinpath("segments.json").unlink()
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        merge.plan(archive.survey(), name)
+        merging.plan(archive.survey(), name)
 
 
 def test_a_run_being_trained_stays(runs):
@@ -167,13 +167,13 @@ def test_a_run_being_trained_stays(runs):
     run_at(runs / "later", 150, [process("b", 100)], started_from=started(run, 100))
     run.beat("running", 100)
     with pytest.raises(ValueError, match="busy is being trained at this moment"):
-        merge.plan(archive.survey(), "later")
+        merging.plan(archive.survey(), "later")
 
 
 def test_a_stop_half_way_leaves_everything_where_it_was(runs, monkeypatch):
     first = run_at(runs / "first", 100, [process("a")])
     run_at(runs / "second", 150, [process("b", 100)], started_from=started(first, 100))
-    monkeypatch.setattr(merge, "draw", lambda run: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(merging, "draw", lambda run: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         merged("second")
     assert sorted(p.name for p in runs.iterdir()) == ["first", "second"]

@@ -3,6 +3,6 @@
 from rcgan_nb.archive.convergence import convergence
 from rcgan_nb.archive.finder import survey
 from rcgan_nb.archive.run import Run, find
-from rcgan_nb.archive.verify import verify
+from rcgan_nb.archive.verifying import verify
 
 __all__ = ["Run", "convergence", "find", "survey", "verify"]

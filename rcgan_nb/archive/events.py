@@ -12,7 +12,7 @@ def rewind(folder, step):
 
 
 def join(pieces, folder):
-    """Write the events of one run that lie within its pieces (see merge.py); all lie in the first copy that has any."""
+    """Write the events of one run that lie within its pieces (see merging.py), from the first copy that has any."""
     for source in dict.fromkeys(source for piece in pieces for source in piece.sources):
         names = [n for n in source.sizes if n.startswith("tensorboard/events")]
         for name in names:

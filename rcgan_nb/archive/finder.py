@@ -22,6 +22,10 @@ CHECKPOINT = re.compile(r"checkpoints/(step-\d+|best)\.npz")
 DOUBLE = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # what Drive and browsers add to the name of a second download
 
 
+COLUMNS = ["name", "status", "dataset", "model", "step", "steps", "began", "segments", "mib", "use", "restricted"]
+COLUMNS += ["problems", "path"]
+
+
 @dataclass(frozen=True, eq=False)
 class Found:
     """A run as it was found: its facts are read from the files when they are first asked for.
@@ -251,6 +255,16 @@ def _ours(tree, folder, names) -> bool:
 def rows(found: list[Found]) -> list[dict]:
     """A row of facts for each run, as tables show them."""
     return [_row(run) for run in found]
+
+
+def table(found: list[Found]):
+    """The same as a data frame, dates in words."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows(found), columns=COLUMNS)
+    frame["began"] = pd.to_datetime(frame["began"].astype(float), unit="s").dt.strftime("%Y-%m-%d %H:%M")
+    frame["mib"] = frame["mib"].map("{:.1f}".format)
+    return frame
 
 
 def _row(run) -> dict:

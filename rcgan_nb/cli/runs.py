@@ -97,14 +97,14 @@ def _show(given):
 
 
 def _merge(given):
-    from rcgan_nb.archive import merge
+    from rcgan_nb.archive import merging
 
-    plan = merge.plan(_survey(given), given.name, name=given.to)
+    plan = merging.plan(_survey(given), given.name, name=given.to)
     print(plan)
     if not given.yes:
         print("Nothing was done; --yes does it.")
         return
-    run, went = merge.merge(plan, accept=given.accept)
+    run, went = merging.merge(plan, accept=given.accept)
     print(f"The merged run lies in {run.path}.")
     if went:
         print(f"What it was made of went aside; rcgan runs restore {went.name} puts it back.")
@@ -112,16 +112,16 @@ def _merge(given):
 
 def _prune(given):
     from rcgan_nb import archive
-    from rcgan_nb.archive import prune
+    from rcgan_nb.archive import pruning
 
-    plan = prune.plan(archive.survey(), given.names, samples=given.samples)
+    plan = pruning.plan(archive.survey(), given.names, samples=given.samples)
     print(plan)
     if not plan.what:
         return
     if not given.yes:
         print(f"{plan.size / 2**20:.1f} MiB would go aside. Nothing was done; --yes does it.")
         return
-    went = prune.prune(plan)
+    went = pruning.prune(plan)
     print(f"It lies in {went} now; delete that when you are sure, or: rcgan runs restore {went.name}")
 
 
@@ -155,7 +155,7 @@ def _import(given):
 
 
 def _verify(given):
-    from rcgan_nb.archive.verify import GOOD, verify
+    from rcgan_nb.archive.verifying import GOOD, verify
 
     survey = _survey(given)
     runs = [run for name in given.names for run in survey.named(name)] if given.names else survey.runs

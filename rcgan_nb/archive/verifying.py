@@ -27,6 +27,18 @@ def verify(run: Found) -> list[dict]:
     return rows
 
 
+def table(runs: list[Found]):
+    """A row for each run: how many of its files are whole, and what is wrong with the others."""
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        found = verify(run)
+        wrong = [f"{row['file']}: {row['state']}" for row in found if row["state"] not in GOOD]
+        rows.append({"run": run.name, "files": len(found), "whole": len(found) - len(wrong), "wrong": "; ".join(wrong)})
+    return pd.DataFrame(rows, columns=["run", "files", "whole", "wrong"])
+
+
 def _sums(run) -> dict:
     try:
         sums = json.loads(run.read(SUMS)) if SUMS in run.sizes else {}
