@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rooms before its own.
 ROOMS = [
     "paths",
+    "mail",
     "settings",
     "config",
     "series",
@@ -31,6 +32,7 @@ ROOMS = [
     "extraction",
     "monitors",
     "training",
+    "review",
     "comparison",
     "contest",
     "protocol",
