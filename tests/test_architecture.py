@@ -34,6 +34,7 @@ ROOMS = [
     "machine",
     "monitors",
     "training",
+    "review",
     "comparison",
     "contest",
     "protocol",
