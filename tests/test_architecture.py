@@ -40,6 +40,7 @@ ROOMS = [
     "protocol",
     "notebook",
     "runtimes",
+    "sweep",
     "cli",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}

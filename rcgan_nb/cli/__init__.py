@@ -13,6 +13,7 @@ VERBS = {
     "colab": "link a page of Colab to this machine",
     "devices": "what this machine has, and what of it is free: processors, memory, disk, GPUs",
     "runs": "find runs; join, prune, extract, bring in, check and restore them",
+    "sweep": "search for settings: trials that workers train, limits that cut them, and the best trained again",
 }  # name -> what it does, in the words of --help
 
 
@@ -32,7 +33,3 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("rcgan: stopped", file=sys.stderr)
         return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())
