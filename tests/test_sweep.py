@@ -276,7 +276,7 @@ def test_what_ended_for_good_is_told_from_what_goes_on(state, code, done):
     assert task.claim() == (not done)  # who is late by a moment does not run it again
 
 
-def ended(sweep, number, *, mmd2=None, cut=None, tstr=0.5):
+def ended(sweep, number, *, mmd2=None, cut=None, tstr=0.5, **other):
     """End a trial by its files, as a worker finds them, and have it told."""
     task = Trial(sweep, sweep.trials()[number])
     assert task.claim()
@@ -288,7 +288,7 @@ def ended(sweep, number, *, mmd2=None, cut=None, tstr=0.5):
         facts |= {"state": "failed", "reason": "FloatingPointError: step 3"}
     else:
         run.write_json("validation.json", {"mmd2": mmd2, "tstr": tstr, "coverage": 0.9})
-    task.note(**facts)
+    task.note(**facts | other)
     task = Trial(sweep, sweep.trials()[number])
     assert task.is_over() and not task.told
     task.settle()
@@ -327,6 +327,26 @@ def test_without_survivors_it_says_which_rule_cut_how_many(capsys):
     assert "none of 4 trials survived: spread 2, median 1, failed 1. Widen the limits" in capsys.readouterr().err
     assert cli.main(["sweep", "status", "s"]) == 0
     assert "of these 2 by spread, 1 by median, 1 by failed" in capsys.readouterr().out
+
+
+def test_a_trial_over_its_limit_is_cut_by_that():
+    sweep = sweep_of(limit="2s")
+    ended(sweep, 0, cut=[], state="interrupted", stopped=OVER_LIMIT, begun=100.0, ended=103.5)
+    assert sweep.trials()[0].user_attrs["cut"] == ["limit", 50, 3.5, 2.0]
+    assert sweep.trials()[0].user_attrs["reason"] == "at step 50 by limit: 3.5 against 2"
+
+
+def test_a_short_run_that_broke_a_limit_before_anybody_looked_is_cut():
+    sweep = sweep_of(**OFF | {"min_spread": 0.95, "cut_after": 20})
+    ended(sweep, 0, mmd2=0.1)
+    assert sweep.trials()[0].user_attrs["cut"] == ["spread", 40, 0.9, 0.95]
+    assert results.cuts(sweep) == {"spread": 1}
+
+
+def test_a_goal_that_is_no_number_has_failed():
+    sweep = sweep_of(**OFF)
+    ended(sweep, 0, mmd2=math.nan)
+    assert sweep.trials()[0].state.name == "FAIL" and sweep.trials()[0].user_attrs["reason"] == "mmd2 is nan"
 
 
 def test_the_best_is_the_one_with_the_best_mean_over_new_seeds():
