@@ -48,7 +48,7 @@ def test_killed_workers_and_trials_are_gone_on_with_and_the_best_is_trained_agai
     path = written(
         tmp_path,
         space={"learning_rate": [0.001, 0.002]},
-        settings=TINY | {"steps": 1000},
+        settings=TINY | {"steps": 400},
         goal="tstr",
         finalists=1,
         final_seeds=1,
@@ -69,7 +69,7 @@ def test_killed_workers_and_trials_are_gone_on_with_and_the_best_is_trained_agai
     assert begun[0] == [0] and begun[1][0] == 0 and begun[1][1] >= 50 and len(begun[1]) == 2
     assert [len(tasks[run.name].attempts()) for run in (first, second)] == [2, 2]
     for trial, run in zip(sweep.trials(), (first, second), strict=True):
-        assert run.config.learning_rate == trial.params["learning_rate"] and run.config.steps == 1000
+        assert run.config.learning_rate == trial.params["learning_rate"] and run.config.steps == 400
         found = run.read_json("validation.json")
         assert trial.value == found["tstr"] > 0 and found["mmd2"] == min(run.watch()["mmd2"])
         assert [round(v, 9) for v in trial.intermediate_values.values()] == [round(-v, 9) for v in run.watch()["mmd2"]]
