@@ -270,6 +270,7 @@ class SweepConfig(Config):
     seed: int = setting(0, "of the search; that of training is a field like others", low=0, high=2**31 - 1)
     storage: str = setting("", "database in which trials are kept, as a URL without password; empty is a file")
     limit: str = setting("", "longest time of a trial, as in 90s, 30m, 2h; empty is none")
+    workers: int = setting(1, "processes that train side by side, each on processor cores of its own", low=1)
 
     max_loss_ratio: float = setting(100.0, "cut when losses differ by more than so many times; 0 is off", low=0.0)
     max_gradient: float = setting(1e4, "cut when a gradient norm is greater, or vanishes; 0 is off", low=0.0)

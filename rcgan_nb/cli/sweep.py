@@ -30,7 +30,10 @@ def add(parser):
         made[name].add_argument("name", metavar="NAME", help="of the sweep")
     for name in ("start", "best"):
         made[name].add_argument(
-            "--workers", type=int, metavar="N", help="how many here, each on cores of its own (one); 0 trains nothing"
+            "--workers",
+            type=int,
+            metavar="N",
+            help="how many here, on cores of their own (those of the file); 0: none",
         )
         made[name].add_argument("--gpus", default="", metavar="0,1", help="a worker for each of these GPUs")
     made["work"].add_argument("--cores", default="", metavar="0,1", help="keep to these processor cores (all)")
@@ -69,14 +72,12 @@ def read(path):
 
 def _train(sweep, given):
     """Train what is left here, unless nobody is to; then say how others can."""
-    from rcgan_nb.sweep import workers
-
     gpus = [name for name in given.gpus.split(",") if name]
-    count = given.workers if given.workers is not None else len(gpus) or 1
+    count = given.workers if given.workers is not None else len(gpus) or sweep.config.workers
     if count < 0 or (gpus and count != len(gpus)):
         raise ValueError(f"--workers must be 0 or more, and with --gpus one for each, but {count} came.")
     if count:
-        workers.run(sweep, count, gpus)
+        sweep.train(count, gpus)
         return 0
     from rcgan_nb import paths
 

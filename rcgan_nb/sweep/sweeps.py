@@ -15,6 +15,7 @@ from rcgan_nb.data import load
 from rcgan_nb.runtimes.jobs import seconds
 from rcgan_nb.runtimes.task import write_json
 from rcgan_nb.settings import did_you_mean
+from rcgan_nb.sweep import workers
 from rcgan_nb.sweep.space import Space
 from rcgan_nb.sweep.storage import open_storage
 from rcgan_nb.sweep.trials import Final, Trial
@@ -22,7 +23,7 @@ from rcgan_nb.sweep.trials import Final, Trial
 VERSION = 1  # of what a sweep's folder holds
 GOALS = {"mmd2": "minimize", "tstr": "maximize", "coverage": "maximize"}  # figures of the validation part
 # What may be other when a sweep is started again: how much is tried and for how long, never what a trial would be.
-MAY_CHANGE = ("trials", "limit", "finalists", "final_seeds")
+MAY_CHANGE = ("trials", "limit", "workers", "finalists", "final_seeds")
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,10 @@ class Sweep:
         sweep = cls(_read(folder), folder)
         sweep.trials()
         return sweep
+
+    def train(self, count=0, gpus=()):
+        """Train what is left, with so many workers on this machine (see `workers.run`); 0 takes those of the config."""
+        workers.run(self, count or self.config.workers, gpus)
 
     def study(self, number=0):
         """Optuna's study; its sampler is seeded for the trial of this number, whoever asks it."""
