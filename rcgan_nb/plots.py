@@ -382,7 +382,8 @@ def _heights(axis, place, values):
     axis.axvline(place, color="0.6", linewidth=0.8, zorder=0)
     for kind in kinds if len(kinds) <= 8 else (kinds[0], kinds[-1]):
         text = f"{kind:.3g}" if isinstance(kind, float) else str(kind)
-        axis.text(place + 0.04, shown[kind], text, fontsize="x-small", va="center", zorder=3)
+        back = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+        axis.text(place + 0.04, shown[kind], text, fontsize="x-small", va="center", zorder=3, bbox=back)
     return found
 
 
