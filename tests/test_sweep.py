@@ -125,6 +125,8 @@ def test_a_sweep_is_made_once_grows_and_is_opened_again(tmp_path, database):
         sweep = sweep_of(storage=storage)
         assert [trial.params for trial in sweep.trials()] == Plan.of(sweep.config).values
     assert [task.run for task in Sweep.open("s").tasks()] == ["s-0000", "s-0001", "s-0002", "s-0003"]
+    text = "{hidden_units: ['4', 8], learning_rate: [1e-3, 2e-3]}"  # the same, written otherwise
+    assert sweep_of(storage=storage, space=text).config == sweep.config
     for trials in (2, 3):
         sweep = sweep_of(name="r", search="random", trials=trials, storage=storage)
         assert len(sweep.trials()) == trials

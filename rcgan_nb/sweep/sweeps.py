@@ -86,10 +86,10 @@ class Sweep:
 
         Raises: ValueError: there is one with other settings, or nothing could be tried. Nothing is written then.
         """
-        plan, folder = Plan.of(config), _folder(config.name)
+        folder = _folder(config.name)
         known = (folder / "sweep.json").exists()
-        if known:
-            _require_same(_read(folder), config)
+        config = _same(_read(folder), config) if known else config
+        plan = Plan.of(config)
         sweep = cls(config, folder)
         direction = GOALS[config.goal]
         optuna.create_study(study_name=config.name, storage=sweep.storage, direction=direction, load_if_exists=True)
@@ -193,8 +193,14 @@ def _read(folder) -> SweepConfig:
     )
 
 
-def _require_same(before, now):
+def _same(before, now) -> SweepConfig:
+    """The settings with which a sweep goes on; its space may be written otherwise, and keeps its order.
+
+    Raises: ValueError: they are not those it was begun with.
+    """
     same = replace(before, **{name: getattr(now, name) for name in MAY_CHANGE})
+    if Space.read(before) == Space.read(now):
+        now = replace(now, space=before.space, settings=before.settings)
     if differs := [name for name in now.names() if getattr(same, name) != getattr(now, name)]:
         raise ValueError(
             f"sweep {now.name!r} was begun with other settings ({', '.join(differs)}); give another name. "
@@ -202,3 +208,4 @@ def _require_same(before, now):
         )
     if now.trials < before.trials:
         raise ValueError(f"sweep {now.name!r} has {before.trials} trials; there can be more, but not {now.trials}.")
+    return same

@@ -169,12 +169,11 @@ class Trial(Attempted):
         return state, "", "", said
 
     def _report(self, watch):
-        known = self.sweep.storage.get_trial(self.frozen._trial_id).intermediate_values
+        storage, id = self.sweep.storage, self.frozen._trial_id
+        known = storage.get_trial(id).intermediate_values
         for step, value in zip(watch.get("step", []), watch.get("mmd2", []), strict=True):
             if int(step) not in known:
-                self.sweep.storage.set_trial_intermediate_value(
-                    self.frozen._trial_id, int(step), self.sweep.sign * value
-                )
+                storage.set_trial_intermediate_value(id, int(step), self.sweep.sign * value)
 
     def settle(self):
         """Tell the storage how it ended; it may have been told before."""
