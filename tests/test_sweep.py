@@ -4,8 +4,10 @@ import json
 import math
 import os
 import sqlite3
+from urllib.parse import quote
 
 import pytest
+from database_server import PASSWORD, needs_postgres, postgres
 from runs_made import run_at
 
 from rcgan_nb import archive, cli
@@ -86,6 +88,8 @@ def test_random_trials_differ_are_seeded_and_more_of_them_begin_with_the_same():
         ({"name": "sweeps"}, "'sweeps' has a meaning of its own"),
         ({"storage": "nonsense"}, "'nonsense' is no URL of a database"),
         ({"storage": "sqlite:////no/such/folder/s.db"}, "the database sqlite:////no/such/folder/s.db cannot be used"),
+        ({"storage": "mysql+no_such_driver://a@h/d"}, "'mysql+no_such_driver://...@h/d' is no URL of a database"),
+        ({"storage": "oracle://a@h/d"}, "oracle://...@h/d: its driver is missing (No module named"),
         ({"storage": "postgresql+pg8001://a@h/d"}, "is no URL of a database"),
     ],
 )
@@ -101,7 +105,7 @@ def test_a_password_in_the_storage_is_refused_and_not_shown(runs):
     for url, message in {
         "postgresql://me:s3cret@h/d": told + "postgresql://me@h/d",
         "mysql://me@h/d?password=s3cret": told + "mysql://me@h/d",
-        "postgresql://me:s3cret@h:port/d": "'postgresql://me:...@h:port/d' is no URL of a database",
+        "postgresql://me:s3cret@h:port/d": "'postgresql://...@h:port/d' is no URL of a database",
     }.items():
         with pytest.raises(ValueError) as refused:
             sweep_of(storage=url)
@@ -174,6 +178,25 @@ def test_a_database_of_another_version_or_of_another_folder_is_refused(tmp_path,
     with pytest.raises(ValueError, match="s.db was made by another version of Optuna"):
         sweep_of(name="t", storage=f"sqlite:///{path}")
     assert not (tmp_path / "other").exists()
+
+
+@needs_postgres
+def test_a_sweep_in_postgresql_takes_its_password_from_the_environment(runs, monkeypatch):
+    with postgres() as url:
+        with pytest.raises(ValueError, match="the database postgresql.* cannot be used: .*") as refused:
+            sweep_of(storage=url)
+        assert not runs.exists() and PASSWORD not in str(refused.value)
+        monkeypatch.setenv("RCGAN_STORAGE_PASSWORD", PASSWORD)
+        sweep = sweep_of(storage=url, **OFF)
+        ended(sweep, 2, mmd2=0.5)
+        ended(sweep, 3, cut=["spread", 40, 0.1, 0.3])
+        again = Sweep.open("s")
+        assert [trial.state.name for trial in again.trials()] == ["WAITING", "WAITING", "COMPLETE", "PRUNED"]
+        assert again.trials()[2].value == 0.5 and results.cuts(again) == {"spread": 1}
+        kept = [path.read_text() for path in runs.rglob("*.json")]
+        assert kept and not any(PASSWORD in text or quote(PASSWORD, safe="") in text for text in kept)
+    with pytest.raises(ValueError, match="the database postgresql.* cannot be used: .*refused"):
+        Sweep.open("s").trials()
 
 
 def columns(**figures):

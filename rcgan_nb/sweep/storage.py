@@ -26,7 +26,7 @@ def open_storage(url, folder: Path):
         path = folder / "journal.log"
         with _file_explained(path):
             return JournalStorage(JournalFileBackend(str(path)))
-    with _database_explained(re.sub(r":[^/:@]*@", ":...@", url)):
+    with _database_explained(re.sub(r"\?.*", "", re.sub("//.*@", "//...@", url))):  # nothing that may be secret
         # pool_pre_ping: a connection may be cut while a trial trains for hours.
         return RDBStorage(_with_password(url), engine_kwargs={"pool_pre_ping": True})
 
@@ -47,7 +47,8 @@ def _database_explained(url):
     try:
         yield
     except ImportError as error:
-        raise ValueError(f"{url}: its driver is missing ({_line(error)}); pip install that.") from error
+        missing = _line(error.__cause__ or error)
+        raise ValueError(f"{url}: its driver is missing ({missing}); install that by pip.") from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise ValueError(
             f"{url!r} is no URL of a database ({_line(error)}); one is postgresql+psycopg://user@host/name."
