@@ -188,8 +188,8 @@ def example():
     sweep.train()
     results.call_finals(sweep)
     sweep.train()
-    found = results.table(sweep).drop(columns=["state"]).astype(object).round(4)
-    found = found.where(found.notna(), "").to_dict("records")
+    table = results.table(sweep).drop(columns=["state"]).to_dict("records")
+    found = [{name: _shown(value) for name, value in row.items()} for row in table]
     best, means = results.best(sweep), results.means(sweep)
     said = "; ".join(f"{m['set']} {m['value']:.4f} ({m['low']:.4f} to {m['high']:.4f})" for m in means)
     bars = {
@@ -197,6 +197,13 @@ def example():
         f"best: trial {best['trial']}, of new seeds mmd2 {said}": True,
     }
     return bars, found
+
+
+def _shown(value):
+    """A cell of the table: four digits, nothing for what is not there."""
+    if value != value:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def main(part):
