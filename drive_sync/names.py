@@ -10,12 +10,14 @@ UNSAFE = re.compile(
     r"|^[.~]|[. ]\Z|%(?=[0-9A-F]{2})"
 )
 DEVICE = re.compile(r"(?i)^(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?= *(?:\.|\Z))")  # Windows keeps these
+ACCENT = re.compile(r"(?<=%[0-9A-F]{2})[\u0300-\u036f]+")  # would be composed with the last digit of what was escaped
 ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
 
 
 def encode(title) -> str:
     """The name that a title has here: its Unicode is composed (NFC), what no file name may hold becomes %XX."""
     name = UNSAFE.sub(lambda match: _escape(match[0]), unicodedata.normalize("NFC", title))
+    name = ACCENT.sub(lambda match: _escape(match[0]), name)
     return DEVICE.sub(lambda match: _escape(match[0][0]) + match[0][1:], name)
 
 
