@@ -266,4 +266,4 @@ def _copies(items):
 
 
 def _plain(item):
-    return Remote(item["id"], item["title"], "", handle=item["id"])
+    return Remote(item["id"], item["title"], "", item.get("md5Checksum", ""), handle=item["id"])

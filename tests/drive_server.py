@@ -11,6 +11,7 @@ import itertools
 import json
 import random
 import re
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,8 +45,7 @@ class LocalDrive:
         self.faults, self.chance, self.random, self.counts = 0, 0.65, random.Random(0), {}
         self.asked, self.lock, self.numbers = [], threading.RLock(), itertools.count(1)
         self.key = rsa.generate_private_key(65537, 2048)
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"drive": self}))
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"drive": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         self.files["root"] = {"id": "root", "title": "My Drive", "mimeType": FOLDER, "parents": [], "labels": {}}
@@ -204,8 +204,17 @@ class LocalDrive:
             )
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # a client that was killed
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize, disable_nagle_algorithm = -1, True  # an answer in one packet
     drive: LocalDrive
 
     def log_message(self, *_):

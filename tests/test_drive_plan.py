@@ -43,7 +43,7 @@ ODD += [
     "\u212b",
     "\ud83d",
 ]
-ODD += ["a/\u0301", ".\u0301\u0302", "*\u0327"]  # an accent after what is escaped
+ODD += ["\ud83d", "a/\u0301", ".\u0301\u0302", "*\u0327"]  # an accent after what is escaped
 
 
 def made_titles(seed, count):
