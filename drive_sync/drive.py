@@ -73,7 +73,7 @@ class Drive:
         """
         given = ADDRESS.match(where)
         if given:
-            return given[1] or given[2]
+            return self._folder_with(given[1] or given[2])
         folder, parts = "root", [part for part in where.split("/") if part]
         for depth, title in enumerate(parts):
             found = self._children(f"{_in(folder)} and {_folder(title)}")
@@ -86,6 +86,17 @@ class Drive:
                 raise FileNotFoundError(f"there is no folder {path} in this Drive.")
             folder = found[0]["id"]
         return folder
+
+    def _folder_with(self, key):
+        try:
+            item = self._ask(self.files.get(fileId=key, supportsAllDrives=True, fields="mimeType"))
+        except DriveError as error:
+            if error.status != 404:
+                raise
+            raise FileNotFoundError(f"there is no {key} in Drive, or it is not shared with you.") from error
+        if item["mimeType"] != FOLDER:
+            raise ValueError(f"{key} is no folder in Drive.")
+        return key
 
     def make(self, where) -> str:
         """Id of the folder with this path, made where it is missing."""
@@ -198,10 +209,8 @@ class Drive:
 
         Raises: DriveError.
         """
-        from googleapiclient.http import MediaFileUpload
-
         kind = mimetypes.guess_type(str(path))[0] or "application/octet-stream"
-        media = MediaFileUpload(str(path), mimetype=kind, chunksize=CHUNK, resumable=True)
+        media = _media(path, kind)
         body = {"modifiedDate": datetime.fromtimestamp(mtime / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
         usual = {"media_body": media, "supportsAllDrives": True, "fields": ITEM}
         try:
@@ -294,6 +303,16 @@ def _in(folder):
 def _folder(title):
     quoted = title.replace("\\", "\\\\").replace("'", "\\'")
     return f"title='{quoted}' and mimeType='{FOLDER}'"
+
+
+def _media(path, kind):
+    from googleapiclient.http import MediaFileUpload
+
+    class Pieces(MediaFileUpload):
+        def has_stream(self):
+            return False  # httplib2 sends a request again when a connection breaks; a stream would be at its end then
+
+    return Pieces(str(path), mimetype=kind, chunksize=CHUNK, resumable=True)
 
 
 def _next(download, request, http):

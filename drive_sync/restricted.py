@@ -1,46 +1,55 @@
 """Artefacts of restricted data (a run, a prepared set, drawn series, an archive of them) stay on this machine.
 
 What was made from such data says so itself: `"restricted"` stands in the JSON of a run's data.json, of a provenance
-file, of an executed notebook that showed it, or inside an .npz. A folder whose data.json says so stays as a whole.
+file, of an executed notebook that showed it, or inside an .npz. A folder whose data.json says so stays as a whole, and
+so do notebooks, reports and logs elsewhere in which its name stands: they may show what is in it.
 """
 
 import io
+import json
 import re
 import tarfile
 import zipfile
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 MARK = re.compile(rb"""\\?["']restricted\\?["']\s*:\s*(?!\s|false|False|null|None|\\?["']\\?["'])""")
-TEXTS = (".json", ".ipynb", ".html", ".yaml", ".yml")
+TEXTS = (".json", ".ipynb", ".html", ".txt", ".yaml", ".csv", ".md")
 ZIPS, TARS = (".npz", ".zip"), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MOST = 1 << 28  # bytes of a member that is looked into
-WHY = "made from restricted data; it stays here unless named: --allow-restricted {}"
+WHY = "made from restricted data, or cannot be read to tell; it stays here unless named: --allow-restricted {}"
 
 
-def held_back(folder, paths, allowed=()) -> dict[str, str]:
+def held_back(folder, here, paths, allowed=()) -> dict[str, str]:
     """Which of these paths stay here, and why.
 
     Args:
-        folder: the mirror. paths: of files in it.
+        folder: the mirror. here: paths of all files in it. paths: those that would be pushed.
         allowed: names or paths of runs, folders or files that may go all the same.
     """
-    look = lru_cache(None)(lambda path: says_restricted(Path(folder, path)))  # each once for the files below it
+    runs = {
+        path.rpartition("/")[0]: says_restricted(Path(folder, path)) for path in here if path.endswith("/data.json")
+    }
+    names = "|".join(re.escape(PurePosixPath(run).name) for run, says in runs.items() if says is not False)
+    named = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])".encode()) if names else None
     held = {}
     for path in paths:
-        what = _restricted(Path(folder), path, look)
+        what = _restricted(Path(folder), path, runs, named)
         if what and not any(_is_named(path, name) for name in allowed):
             held[path] = WHY.format(what)
     return held
 
 
-def _restricted(folder, path, look):
+def _restricted(folder, path, runs, named):
     """The folder or file that is restricted, for one that is or lies in one; else None."""
-    for above in list(PurePosixPath(path).parents)[:-1]:
-        if (folder / above / "data.json").is_file() and look(f"{above}/data.json"):
-            return str(above)
-    provenance = f"{path}.provenance.json"
-    if look(path) or ((folder / provenance).is_file() and look(provenance)):
+    above = [str(parent) for parent in PurePosixPath(path).parents if str(parent) in runs]
+    for run in above:
+        if runs[run] is not False:
+            return run
+    file = folder / path
+    says = [says_restricted(file), says_restricted(file.with_name(f"{file.name}.provenance.json"))]
+    if True in says or (None in says and not above):  # in a run of open data, what was cut short tells nothing
+        return path
+    if named and path.lower().endswith(TEXTS) and file.is_file() and named.search(file.read_bytes()):
         return path
     return None
 
@@ -50,16 +59,18 @@ def _is_named(path, name):
     return bool(name) and (path == name or path.startswith(f"{name}/") or name in PurePosixPath(path).parts)
 
 
-def says_restricted(path) -> bool:
-    """Whether a file says that it comes from restricted data, or cannot be looked into though it may."""
-    name = path.name.lower()
+def says_restricted(path) -> bool | None:
+    """Whether a file says that it comes from restricted data; None where it may, and cannot be read."""
     try:
         with open(path, "rb") as file:
-            return _says(name, file)
+            if path.name == "data.json":
+                json.load(file)
+                file.seek(0)
+            return _says(path.name.lower(), file)
     except FileNotFoundError:
         return False
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError):
-        return name == "data.json" or name.endswith(ZIPS + TARS)
+        return None
 
 
 def _says(name, file) -> bool:

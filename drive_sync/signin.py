@@ -4,6 +4,7 @@ What is saved lies in the user's configuration folder, never among the runs, and
 from files and the environment alone, never from the command line.
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -55,7 +56,8 @@ def load():
     if not saved.is_file():
         raise NotSignedIn(f"not signed in to Google Drive. {HOW}")
     auth = _browser_auth(folder() / "client_secrets.json")
-    auth.LoadCredentialsFile()
+    with contextlib.suppress(KeyError, TypeError, ValueError, ImportError, OSError):
+        auth.LoadCredentialsFile()
     if auth.credentials is None:
         raise NotSignedIn(f"{saved} cannot be read as saved credentials. {HOW}")
     return auth

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drive_sync import listing, plan, restricted, runs, signin
-from drive_sync.drive import Drive
+from drive_sync.drive import ADDRESS, Drive
 from drive_sync.mirror import Mirror, Summary, Work
 
 FOLDER = "rcgan_nb/runs"  # in Drive; where notebooks in Colab keep their runs
@@ -68,7 +68,7 @@ class Sync:
         try:
             return self.drive.find(where)
         except FileNotFoundError:
-            if self.verb != "push" or listing.FOLDER in where:
+            if self.verb != "push" or ADDRESS.match(where):
                 raise
             return ""
 
@@ -86,9 +86,8 @@ class Sync:
         made = plan.make(self.verb, here, self.tree, known, matched=matched, chosen=chosen)
         if self.verb == "push":
             made.left |= left
-            held = restricted.held_back(
-                self.mirror.folder, [a.path for a in made.of("put")], self.options.allow_restricted
-            )
+            paths, allowed = [action.path for action in made.of("put")], self.options.allow_restricted
+            held = restricted.held_back(self.mirror.folder, here, paths, allowed)
             made = plan.with_folders(plan.without(made, held), self.tree, matched)
         self.plan = made
 

@@ -35,13 +35,13 @@ class LocalDrive:
 
     Attributes:
         files: id -> facts and content. page: items of a list that are given at once.
-        faults: number that are still to come; `seed` decides which and when. counts: those that came, by kind.
+        faults: number that are still to come. counts: those that came, by kind. full: nothing can be uploaded.
         asked: (method, path) of every request.
     """
 
     def __init__(self):
         self.files, self.sessions, self.tokens, self.codes = {}, {}, {}, {}
-        self.page, self.lifetime = 100, 3600
+        self.page, self.lifetime, self.full = 100, 3600, False
         self.faults, self.chance, self.random, self.counts = 0, 0.65, random.Random(0), {}
         self.asked, self.lock, self.numbers = [], threading.RLock(), itertools.count(1)
         self.key = rsa.generate_private_key(65537, 2048)
@@ -170,6 +170,7 @@ class LocalDrive:
     def _test(self, term):
         term = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1])), term)
         if match := re.fullmatch(r"'(.*)' in parents", term):
+            self.item(match[1])
             return lambda item: {"id": match[1]} in item["parents"]
         if match := re.fullmatch(r"(title|mimeType)='(.*)'", term, re.DOTALL):
             return lambda item: item[match[1]] == match[2]
@@ -346,6 +347,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _upload(self, key=None):
         if self.q.get("uploadType") != "resumable":
             raise Refused(400, "badRequest")
+        if self.drive.full:
+            raise Refused(403, "storageQuotaExceeded")
         if key:
             self.drive.item(key)
         session = f"{next(self.drive.numbers)}"

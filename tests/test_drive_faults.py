@@ -1,19 +1,13 @@
 """drive_sync while all goes wrong that can: faults of Drive, kills, refusals. What is good stays good."""
 
-import io
-import json
 import os
 import random
 import signal
-import stat
 import subprocess
 import sys
-import tarfile
 import threading
 import time
-import zipfile
 
-import numpy as np
 import pytest
 from drive_mirror import ids, mirrored, run_in_drive, segments, write
 from drive_server import FAULTS
@@ -24,7 +18,7 @@ from drive_sync.drive import Drive
 from drive_sync.listing import Remote
 from drive_sync.mirror import HIDDEN
 from drive_sync.signin import load
-from rcgan_nb.series import SeriesSet
+from drive_sync.sync import Sync
 
 SYNC = [sys.executable, "-m", "drive_sync"]
 
@@ -119,3 +113,142 @@ def test_push_with_faults_and_kills_makes_every_file_once(drive, here):
     until_done(["push"], drive)
     assert drive.tree("runs") == mirrored(here) and kills  # tree() would find a file that is there twice
     assert main(["push"]) == 0 and drive.tree("runs") == mirrored(here)
+
+
+def test_what_was_begun_is_gone_on_with(drive, here, tmp_path):
+    content = os.urandom(100_000)
+    key = drive.add("big", content, "runs")
+    item = drive.files[key]
+    remote = Remote(key, "big", item["md5Checksum"], item["md5Checksum"], len(content))
+    (tmp_path / "part").write_bytes(content[:60_000])
+    counts = []
+    Drive(load()).get(remote, tmp_path / "part", counts.append)
+    assert (tmp_path / "part").read_bytes() == content and counts == [40_000]
+    (tmp_path / "part").write_bytes(b"x" * 60_000)  # what is wrong is thrown away and asked for anew
+    Drive(load()).get(remote, tmp_path / "part", counts.append)
+    assert (tmp_path / "part").read_bytes() == content and counts[1:] == [40_000, -100_000, 100_000]
+    (tmp_path / "part").write_bytes(content + b"more")
+    Drive(load()).get(remote, tmp_path / "part")
+    assert (tmp_path / "part").read_bytes() == content
+
+
+def test_an_upload_whose_answer_is_lost_makes_one_file(drive, here, monkeypatch):
+    write(here, "a.txt", "once")
+    answer, lost = drive.server.RequestHandlerClass._answer, []
+
+    def lose(handler, status, content, headers=None):
+        if handler.path.startswith("/session/") and status == 200 and not lost:
+            lost.append(handler.path)
+            handler.close_connection = True
+            return None
+        return answer(handler, status, content, headers)
+
+    monkeypatch.setattr(drive.server.RequestHandlerClass, "_answer", lose)
+    assert main(["push"]) == 0 and lost
+    assert drive.tree("runs") == {"a.txt": b"once"}
+
+
+def test_a_token_that_ran_out_is_renewed_once(drive):
+    one = Drive(load())
+    assert one.about() == "robot@project.test"
+    one.auth.credentials.token_expiry = one.auth.credentials.token_expiry.replace(year=2020)
+    asked = len(drive.asked)
+    one.walk("runs")
+    assert [path for _, path in drive.asked[asked:]].count("/token") == 1
+
+
+def test_waits_grow_and_what_does_not_pass_is_told_at_once(drive, here, monkeypatch, capsys):
+    waits = []
+    off = faults.BackOff(5, 1.0)
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    monkeypatch.setattr(off.stop, "wait", waits.append)
+    with pytest.raises(faults.DriveError, match="ConnectionResetError: gone") as caught:
+        off.call(lambda: (_ for _ in ()).throw(ConnectionResetError("gone")))
+    assert waits == [1, 2, 4, 8] and caught.value.temporary
+    off.wait(30)
+    assert waits[-1] == faults.LONGEST
+
+
+def test_a_full_drive_stops_everything(drive, here, capsys):
+    drive.full = True
+    for k in range(20):
+        write(here, f"f{k}", "x")
+    assert main(["push"]) == 7
+    said = capsys.readouterr().err
+    assert "let it write into a shared drive" in said and "it was stopped before this one's turn" in said
+    drive.full = False
+    assert main(["push"]) == 0 and drive.tree("runs") == mirrored(here)
+
+
+def test_what_changed_since_it_was_listed_is_left_alone(drive, here):
+    keys = run_in_drive(drive, "r", {"a": b"old", "b": b"old", "c": b"old"})
+    assert main(["pull"]) == 0
+    for name in "abc":
+        drive.write(keys[name], b"new there") if name != "c" else drive.item(keys[name])["labels"].update(trashed=True)
+    pull = Sync("pull")
+    write(here, "r/a", "new here, meanwhile")
+    write(here, "r/c", "new here, meanwhile")
+    drive.files[keys["b"]]["labels"]["trashed"] = False
+    summary = pull.run()
+    assert (
+        summary.code == 1 and set(summary.failures) == {"r/a"} and "changed here since" in str(summary.failures["r/a"])
+    )
+    assert mirrored(here) == {"r/a": b"new here, meanwhile", "r/b": b"new there", "r/c": b"new here, meanwhile"}
+    push = Sync("push")
+    drive.write(keys["a"], b"newer there")
+    summary = push.run()
+    assert "changed in Drive since" in str(summary.failures["r/a"]) and summary.code == 5
+    assert drive.files[keys["a"]]["content"] == b"newer there"
+
+
+def test_a_file_that_appeared_meanwhile_or_lies_behind_a_link_is_not_replaced(drive, here, tmp_path):
+    drive.add("a", b"there", "runs")
+    run_in_drive(drive, "out", {"b": b"there"})
+    pull = Sync("pull")
+    write(here, "a", "here")
+    (tmp_path / "outside").mkdir()
+    (here / "out").symlink_to(tmp_path / "outside")
+    failures = {path: str(error) for path, error in pull.run().failures.items()}
+    assert "changed here since it was listed" in failures["a"] and "by a link" in failures["out/b"]
+    assert (here / "a").read_bytes() == b"here" and not any((tmp_path / "outside").iterdir())
+
+
+def test_one_sync_at_a_time(drive, here, capsys):
+    drive.add("a", b"1", "runs")
+    first, second = Sync("pull"), Sync("pull")
+    with first.mirror.lock():
+        assert main(["pull"]) == 1
+    assert "is at work; wait until it ends" in capsys.readouterr().err
+    assert first.run().code == 0
+    with pytest.raises(BlockingIOError, match="was at work since this one was planned; plan it anew"):
+        second.run()
+
+
+def test_what_does_not_fit_is_not_begun(drive, here, capsys):
+    drive.files[drive.add("a", b"1", "runs")]["fileSize"] = str(1 << 60)
+    assert main(["pull"]) == 1 and "do not fit on the disk" in capsys.readouterr().err
+    assert not mirrored(here)
+
+
+def test_memory_that_was_cut_short_loses_nothing(drive, here):
+    key = drive.add("a", b"1", "runs")
+    drive.add("b", b"2", "runs")
+    assert main(["pull"]) == 0
+    (journal,) = (here / HIDDEN).glob("known-*")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    drive.write(key, b"3")
+    assert main(["pull"]) == 0 and main(["push"]) == 0
+    assert mirrored(here) == drive.tree("runs") == {"a": b"3", "b": b"2"}
+    assert len(journal.read_bytes().splitlines()) == 2
+
+
+def test_ctrl_c_says_how_to_go_on(drive, here):
+    drive.faults, drive.chance = 10**6, 1.0
+    process = subprocess.Popen(
+        [*SYNC, "pull", "-v"], stderr=subprocess.PIPE, env=os.environ | {"RCGAN_DRIVE_PAUSE": "9"}
+    )
+    while len(drive.asked) < 2:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130 and b"stopped; the same command goes on" in said
