@@ -62,7 +62,7 @@ def main():
         "kills",
         "python -m benchmarks.kills",
         {"met": verdict(bars), "bars": bars, "settings": SETTINGS},
-        (*TRAINED, "archive", "training.py"),
+        (*TRAINED, "archive/checkpoint.py", "archive/run.py", "monitors", "training.py"),
     )
 
 

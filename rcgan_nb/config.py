@@ -256,6 +256,31 @@ class GenerateConfig(Config):
     output: str = setting("", "file to write; empty puts it into the run's folder")
 
 
+@dataclass(frozen=True)
+class RunsConfig(Config):
+    """Where to look for runs, and what to do with them."""
+
+    places: str = setting("", "more folders, zips and tars to look in, separated by ;")
+    check: bool = setting(False, "read every file of every run and compare its checksums")
+    join: str = setting("", "name or path of the last run of a chain that is to become one; empty joins nothing")
+    name: str = setting("", "of the joined run; empty takes that of the first of the chain")
+    accept: str = setting("", "what may be: missing, overlap, or both with a comma")
+    prune: bool = setting(False, "say what serves nobody any more: copies, runs without a checkpoint, half files")
+    do: bool = setting(False, "do what was said of joining and pruning, instead of only saying it")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if odd := set(self.accepted()) - {"missing", "overlap"}:
+            raise ValueError(f"accept is 'missing', 'overlap' or both, but {sorted(odd)[0]!r} came.")
+
+    def all_places(self) -> list[str]:
+        """Given places; the runs folder is looked through besides."""
+        return [place.strip() for place in self.places.split(";") if place.strip()]
+
+    def accepted(self) -> list[str]:
+        return [name for name in _names(self.accept) if name]
+
+
 def _names(text) -> list[str]:
     return [name.strip() for name in text.split(",")]
 

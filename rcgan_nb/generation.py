@@ -36,7 +36,7 @@ def generate(run="latest", *, count=None, labels=None, like=None, seed=0, which=
     codec = Codec.from_json(facts["codec"], _blank(facts))
     wanted = _wanted(run, codec.blank, count, labels, seed) if like is None else _alike(facts, like, count, labels)
     conditions = codec.conditions(wanted)
-    gan = _networks(run, codec, which)
+    gan = networks(run, which)
     made = codec.decode(gan.generate(gan.noise(len(wanted), seed), conditions), wanted.y)
     per_step = None if wanted.conditions is None else held(wanted.conditions, wanted.lengths)  # as the networks saw it
     info = {**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
@@ -93,12 +93,7 @@ def export(config: GenerateConfig) -> Path:
     else:
         whom = {"count": config.count, "labels": [config.label] * config.count if config.label else None}
     made = generate(run, **whom, seed=config.seed, which=config.checkpoint)
-    if config.file_format == "npz":
-        made.save(path)
-    elif config.file_format == "csv":
-        tables.to_frame(made).to_csv(path, index=False)
-    else:
-        tables.to_frame(made).to_parquet(path, index=False)
+    write(made, path)
     used = run.checkpoint(config.checkpoint)
     provenance = {
         "file": path.name,
@@ -114,6 +109,16 @@ def export(config: GenerateConfig) -> Path:
     return path
 
 
+def write(made: SeriesSet, path):
+    """Write series as .npz, or as a table in .csv or .parquet, by the suffix."""
+    if path.suffix == ".npz":
+        made.save(path)
+    elif path.suffix == ".csv":
+        tables.to_frame(made).to_csv(path, index=False)
+    else:
+        tables.to_frame(made).to_parquet(path, index=False)
+
+
 def _blank(facts) -> SeriesSet:
     """One empty series with the names of the training data."""
     return SeriesSet(
@@ -125,13 +130,15 @@ def _blank(facts) -> SeriesSet:
     )
 
 
-def _networks(run, codec, which):
-    """The trained networks, with the weights of a checkpoint."""
+def networks(run, which="last"):
+    """The trained networks (an RCGAN), with the weights of a checkpoint, on one device."""
     from rcgan_nb.gan import RCGAN
     from rcgan_nb.networks import Shape
 
+    facts = run.data
+    codec = Codec.from_json(facts["codec"], _blank(facts))
     alone = replace(run.config, num_devices=1)  # whatever machine it was trained on
-    gan = RCGAN(alone, Shape(**codec.sizes(run.data["num_classes"])))
+    gan = RCGAN(alone, Shape(**codec.sizes(facts["num_classes"])))
     arrays, _ = checkpoint.read(run.checkpoint(which))
     checkpoint.assign(gan.variables(), arrays)
     return gan

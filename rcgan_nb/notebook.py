@@ -2,6 +2,9 @@
 
 import ast
 import dataclasses
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
 
 from rcgan_nb.archive.run import continued
 from rcgan_nb.config import TrainConfig, did_you_mean, train_config
@@ -58,6 +61,16 @@ def _settings(source) -> list[str]:
         except (ValueError, TypeError):
             return []
     return names
+
+
+def beside() -> ProcessPoolExecutor:
+    """A second process, for what takes long while this one does other things.
+
+    `submit(function, *arguments)` returns at once; `.result()` of that waits, and raises what the function raised. It
+    computes on the processor alone: two processes with TensorFlow do not share a GPU.
+    """
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not live through a fork
+    return ProcessPoolExecutor(1, mp_context=context, initializer=os.putenv, initargs=("CUDA_VISIBLE_DEVICES", "-1"))
 
 
 def or_why_not(ask, *given, **options) -> list:

@@ -2,10 +2,11 @@
 
 import os
 import sysconfig
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-RESERVED = ("latest", "prepared", "batches")
+MOVED = "archive"  # under the runs folder: what merging and pruning moved out of the way
+RESERVED = ("latest", "prepared", "batches", "sweeps", MOVED)
 
 
 def runs() -> Path:
@@ -42,3 +43,11 @@ def inside(folder: Path, name: str) -> Path:
     if not name or name in (".", "..") or Path(name).name != name or "\\" in name:
         raise ValueError(f"{name!r} cannot name a file or folder; use a plain name without slashes, such as 'trial-1'.")
     return folder / name
+
+
+def below(folder: Path, name: str) -> Path:
+    """`folder / name` for a name with "/" in it, refusing one that leads out of the folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0] or "\x00" in name:
+        raise ValueError(f"the name {name!r} leads out of {folder}.")
+    return folder.joinpath(*parts)

@@ -146,17 +146,22 @@ def losses(metrics):
     """Losses of both players over generator updates, coloured by their gradient norms, and the penalty below.
 
     Args:
-        metrics: columns of metrics.csv; without d_grad and g_grad (older runs) the curves have one colour.
+        metrics: columns of metrics.csv; without d_grad and g_grad (older runs) the curves have one colour, and without
+            r1 and r2 (runs of other programs) there is no panel for them.
     """
-    size = {"figsize": (8, 7), "height_ratios": (3, 3, 2), "layout": "constrained"}
-    figure, axes = plt.subplots(3, 1, sharex=True, **size)
+    penalties = {n: label for n, label in (("r1", "at real series"), ("r2", "at fake series")) if n in metrics}
+    heights = (3, 3, 2) if penalties else (3, 3)
+    size = {"figsize": (8, sum(heights) - 1), "height_ratios": heights, "layout": "constrained"}
+    figure, axes = plt.subplots(len(heights), 1, sharex=True, **size)
     for axis, player, name in zip(axes, ("d", "g"), ("discriminator", "generator"), strict=False):
         _loss(axis, metrics["step"], metrics[f"{player}_loss"], metrics.get(f"{player}_grad"))
         axis.set_ylabel(f"{name}'s\nloss (nats)")
-    for name, label in (("r1", "at real series"), ("r2", "at fake series")):
+    for name, label in penalties.items():
         axes[2].plot(metrics["step"], metrics[name], lw=1, label=label)
-    axes[2].legend(fontsize="small", frameon=False)
-    axes[2].set(xlabel="step (generator updates)", ylabel="penalty: squared\ngradient norm")
+    if penalties:
+        axes[2].legend(fontsize="small", frameon=False)
+        axes[2].set_ylabel("penalty: squared\ngradient norm")
+    axes[-1].set_xlabel("step (generator updates)")
     seaborn.despine(figure)
     return _done(figure)
 
@@ -274,6 +279,37 @@ def gradients(variants, metrics):
     axes[1].legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
     figure.tight_layout()
+    return _done(figure)
+
+
+def lineage(rows):
+    """Runs as lines over their steps, each joined at its beginning to the one it came from.
+
+    Args:
+        rows: dicts with name, start, end, parent (index of a row before, or None), how, from, status, copies.
+    """
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
+    if not rows:
+        axis.set_axis_off()
+        axis.set_title("no runs yet", fontsize="small")
+        return _done(figure)
+    colours = dict(zip(sorted({row["status"] for row in rows}), seaborn.color_palette("colorblind"), strict=False))
+    for i, row in enumerate(rows):
+        colour = colours.get(row["status"], "grey")
+        axis.plot([row["start"], max(row["end"], row["start"])], [i, i], lw=4, color=colour, solid_capstyle="butt")
+        if row["parent"] is not None:
+            axis.plot([row["start"]] * 2, [row["parent"], i], lw=1, color="grey", zorder=0)
+            axis.plot(row["start"], row["parent"], "o", color="grey", ms=4)
+        how = "" if row["how"] == "began" else f"{row['how']}{'' if row['parent'] is not None else ' ' + row['from']}"
+        notes = [how, f"{row['copies']} copies" if row["copies"] > 1 else ""]
+        text = "; ".join(filter(None, notes))
+        axis.annotate(text, (row["start"], i), (4, 5), textcoords="offset points", fontsize="x-small")
+    axis.set(yticks=range(len(rows)), yticklabels=[row["name"] for row in rows], xlabel="step (generator updates)")
+    axis.invert_yaxis()
+    axis.margins(y=0.5 / max(len(rows), 1))
+    marks = [plt.Line2D([], [], lw=4, color=colour, label=status) for status, colour in colours.items()]
+    axis.legend(handles=marks, fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    seaborn.despine(figure)
     return _done(figure)
 
 

@@ -48,7 +48,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     try:
         with _full_disk_explained(loop):
             _run(loop)
-            _draw(loop.run)
+            archive.draw(loop.run)
     except KeyboardInterrupt as error:
         print(f"\n{error or 'stopped at once; the last checkpoint written stays'}", flush=True)
         loop.run.beat("interrupted", loop.step, **loop.clock.figures())
@@ -56,6 +56,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     except BaseException as error:
         loop.run.beat("failed", loop.step, error=repr(error), **loop.clock.figures())
         raise
+    loop.run.seal()
     loop.run.beat("finished", loop.step, reason=loop.ended, **loop.clock.figures())
     return loop.run
 
@@ -149,7 +150,8 @@ class Loop:
             arrays, meta = checkpoint.read(path)
             checkpoint.assign(self.gan.variables(), arrays)
             self.step = meta["step"]
-            lineage = {} if run else {"started_from": {"run": parent.name, "step": self.step}}
+        if parent:
+            lineage = {"started_from": {"run": parent.name, "step": self.step, "segment": parent.segment}}
         if self.gan.strategy:
             devices.require_same_step(self.gan.strategy, self.step)
         if self.step >= config.steps:
@@ -313,10 +315,3 @@ def _facts(data, codec) -> dict:
         "order": data.order,
         "codec": codec.to_json(),
     }
-
-
-def _draw(run):
-    """The figures of a finished run: loss curves, and how the samples came to be."""
-    figures = run.folder("figures")
-    plots.save(plots.losses(run.metrics()), figures / "losses.png")
-    plots.gif(sorted(run.path.glob("samples/*.png")), figures / "samples.gif")

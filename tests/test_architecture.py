@@ -28,6 +28,7 @@ ROOMS = [
     "deidentify",
     "archive",
     "generation",
+    "extraction",
     "monitors",
     "training",
     "comparison",

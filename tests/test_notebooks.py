@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from runs_made import process, run_at
 
 from rcgan_nb import archive, config, load
 from rcgan_nb.evaluation import Report
@@ -28,6 +29,7 @@ CONFIGS = {
     "esteban2017": config.ProtocolConfig,
     "evaluate": config.EvaluateConfig,
     "generate": config.GenerateConfig,
+    "runs": config.RunsConfig,
     "prepare": config.PrepareConfig,
     "plot_series": config.PlotConfig,
     "stabilise": config.CompareConfig,
@@ -226,6 +228,24 @@ def test_esteban2017(shared):
     before = [run.read_json("heartbeat.json")["time"] for run in runs]
     papermill("esteban2017", shared / "p.ipynb", *settings, "-p", "recipe", "stable")
     assert before == [run.read_json("heartbeat.json")["time"] for run in runs]
+
+
+def test_runs(shared):
+    """The chain of two runs becomes one, and the notebook before that only says so."""
+    folder = shared / "chain"
+    first = run_at(folder / "first", 100, [process("a")])
+    begun = {"run": "first", "step": 100, "segment": first.segment}
+    run_at(folder / "second", 150, [process("b", 100)], started_from=begun)
+    (folder / "broken.zip").write_text("no zip")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RCGAN_RUNS", str(folder))
+        asked = ("-p", "join", "second", "-p", "check", "True", "-p", "prune", "True", "--log-output")
+        said = papermill("runs", shared / "r.ipynb", *asked).stderr
+        assert "goes to archive/" in said and sorted(p.name for p in folder.iterdir())[1:] == ["first", "second"]
+        papermill("runs", shared / "r.ipynb", *asked, "-p", "do", "True", "-p", "name", "both")
+        assert archive.find("both").metrics()["step"][-1] == 150 and not (folder / "second").exists()
+        text = json.dumps(nbformat.read(shared / "r.ipynb", 4))
+        assert "it is no whole zip" in text and "image/png" in text
 
 
 def test_colab(shared):

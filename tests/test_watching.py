@@ -10,10 +10,11 @@ import pytest
 
 from rcgan_nb import archive, monitors, train
 from rcgan_nb.archive import checkpoint
+from rcgan_nb.archive import events as event_files
 from rcgan_nb.archive.convergence import reached
 from rcgan_nb.archive.run import Run
 from rcgan_nb.config import train_config
-from rcgan_nb.monitors import records, similarity, stopping, tensorboard
+from rcgan_nb.monitors import records, similarity, stopping
 
 SETTINGS = {
     "hidden_units": 8,
@@ -335,9 +336,9 @@ def test_events_after_the_checkpoint_are_left_out(tmp_path):
     with tf.summary.create_file_writer(str(tmp_path)).as_default():
         for step in (3, 4, 5):
             tf.summary.write("x", float(step), step=step)
-    tensorboard.rewind(tmp_path, 4)
+    event_files.rewind(tmp_path, 4)
     (path,) = tmp_path.iterdir()
-    assert [tf.compat.v1.Event.FromString(r).step for r in tensorboard.records(path)][1:] == [3, 4]
+    assert [tf.compat.v1.Event.FromString(r).step for r in event_files.records(path)][1:] == [3, 4]
 
 
 def test_tensorboard_without_its_package_is_refused(settings, runs, monkeypatch):

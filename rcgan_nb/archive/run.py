@@ -1,11 +1,13 @@
 """A run's folder under runs/: what it holds and how its parts are found.
 
 Facts about a run are read from its files, never from its name: config.json, versions.json, data.json, metrics.csv,
-watch.csv, alarms.json, heartbeat.json, checkpoints/, samples/, figures/, evaluation.json and the executed notebooks.
+watch.csv, alarms.json, segments.json, heartbeat.json, checksums.json, checkpoints/, samples/, figures/,
+evaluation.json and the executed notebooks.
 """
 
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -21,6 +23,7 @@ from rcgan_nb import paths
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.config import TrainConfig
 
+SUMS = "checksums.json"
 SILENT_AFTER = 600  # seconds without a heartbeat after which a run on another machine counts as lost
 VERSIONS_OF = ("rcgan-nb", "tensorflow", "keras", "numpy", "scikit-learn")
 
@@ -70,20 +73,34 @@ class Run:
         """finished, failed, interrupted, running; killed or lost when it should be running and nobody is there."""
         try:
             beat = self.read_json("heartbeat.json")
-        except (OSError, ValueError):
+            if beat["state"] != "running":
+                return str(beat["state"])
+            if beat["host"] == socket.gethostname():
+                return "running" if alive(beat) else "killed"
+            return "running" if time.time() - beat["time"] < SILENT_AFTER else "lost"
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "never started"
-        if beat["state"] != "running":
-            return beat["state"]
-        if beat["host"] == socket.gethostname():
-            return "running" if alive(beat) else "killed"
-        return "running" if time.time() - beat["time"] < SILENT_AFTER else "lost"
 
     def begin_segment(self, step, config):
         """Record that a process goes on from `step`, under an id of its own: two machines can be told apart."""
+        (self.path / SUMS).unlink(missing_ok=True)
         path = self.path / "segments.json"
         before = json.loads(path.read_text()) if path.exists() else []
         facts = {"id": uuid.uuid4().hex, "step": step, "time": time.time(), "host": socket.gethostname()}
         self.write_json("segments.json", [*before, facts | {"config": config.to_dict(), "versions": _versions()}])
+
+    @property
+    def segment(self) -> str:
+        """Id of the last process that worked on the run; "" where the file is missing."""
+        path = self.path / "segments.json"
+        return json.loads(path.read_text())[-1]["id"] if path.exists() else ""
+
+    def seal(self):
+        """Write the SHA-256 of every file, so that `archive.verify` can tell whether one has changed since."""
+        names = sorted(p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_file())
+        unsealed = (SUMS, "heartbeat.json")  # the heartbeat says that all is done, and so comes later
+        kept = [n for n in names if n not in unsealed and not n.endswith((".partial", ".ipynb"))]
+        self.write_json(SUMS, {name: sha256((self.path / name).read_bytes()) for name in kept})
 
     def rewind(self, step):
         """Forget figures, samples and alarms after `step`, which the last checkpoint does not know of; they come again.
@@ -158,6 +175,19 @@ class Run:
             except ValueError as error:
                 print(f"{error} The one before it is used.")
         raise FileNotFoundError(f"run {self.name} ({self.status()}) holds no whole checkpoint {which!r}.")
+
+
+def draw(run):
+    """The figures of a finished run: loss curves, and how the samples came to be."""
+    from rcgan_nb import plots  # matplotlib takes a second, and listing runs draws nothing
+
+    figures = run.folder("figures")
+    plots.save(plots.losses(run.metrics()), figures / "losses.png")
+    plots.gif(sorted(run.path.glob("samples/*.png")), figures / "samples.gif")
+
+
+def sha256(content) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def create(config: TrainConfig, data: dict) -> Run:

@@ -1,6 +1,6 @@
 """The run as TensorBoard shows it: metrics, sheets of samples, histograms, settings."""
 
-import os
+from rcgan_nb.archive import events
 
 
 class TensorBoard:
@@ -14,7 +14,7 @@ class TensorBoard:
         import tensorflow as tf
 
         self.folder = loop.run.folder("tensorboard")
-        rewind(self.folder, loop.step)
+        events.rewind(self.folder, loop.step)
         new = not any(self.folder.iterdir())
         self.writer = tf.summary.create_file_writer(str(self.folder))
         self.before = {}
@@ -50,27 +50,3 @@ class TensorBoard:
                 step, old = self.before
                 tf.summary.histogram(f"changes/{name}", (value - old[name]) / (loop.step - step))
         self.before = loop.step, weights
-
-
-def rewind(folder, step):
-    """Leave out events after `step` from what earlier processes wrote: they come again. A file cut short ends there."""
-    import tensorflow as tf
-
-    for path in sorted(folder.glob("events*")):
-        partial = folder / "rewound.partial"
-        with tf.io.TFRecordWriter(str(partial)) as writer:
-            for record in records(path):
-                if tf.compat.v1.Event.FromString(record).step <= step:
-                    writer.write(record)
-        os.replace(partial, path)
-
-
-def records(path):
-    """The serialised events of a file, up to where it was cut short."""
-    import tensorflow as tf
-
-    try:
-        for record in tf.data.TFRecordDataset(str(path)):
-            yield record.numpy()
-    except tf.errors.DataLossError:
-        return

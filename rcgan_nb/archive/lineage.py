@@ -1,0 +1,115 @@
+"""Which run came from which: by the ids of the processes that worked on them, never by their names.
+
+A run is known by the process that began it. Where the run went on, its list of processes grew: of two lists, one that
+begins with the other is a later state of the same run, equal ones are copies, and lists that part went on otherwise.
+"""
+
+from dataclasses import dataclass
+
+from rcgan_nb.archive.finder import Found
+
+
+@dataclass(frozen=True)
+class State:
+    """One state of a run, with all copies of it that were found, the fullest first.
+
+    Attributes:
+        parent: the state that it came from: of which it is a later state, or from which it was started.
+        how: "began", "went on", "went on otherwise" or "started from"; with `name` and `step` of that.
+    """
+
+    copies: tuple[Found, ...]
+    parent: "State | None" = None
+    how: str = "began"
+    name: str = ""
+    step: int = 0
+
+    @property
+    def run(self) -> Found:
+        return self.copies[0]
+
+
+def states(found: list[Found]) -> list[State]:
+    """All states among these runs, every parent before what came from it. Runs that do not say who worked on them are
+    states of their own."""
+    copies = {}
+    for run in found:
+        copies.setdefault(tuple(run.segments) or (str(run.path),), []).append(run)
+    ordered = {key: tuple(sorted(runs, key=fullness, reverse=True)) for key, runs in copies.items()}
+    made = {}
+    for key in sorted(ordered, key=lambda key: (_began(ordered[key][0]), len(key), key)):
+        _make(key, ordered, made, set())
+    return list(made.values())
+
+
+def fullness(run):
+    """What makes one copy of a run better than another: more steps, fewer faults, more files; then one here."""
+    return run.step, -len(run.problems), len(run.sizes), not run.tree.packed, run.name
+
+
+def _began(run):
+    times = [s.get("time") for s in run.facts["segments"]]
+    return min((t for t in times if isinstance(t, int | float)), default=0.0)
+
+
+def _make(key, ordered, made, open_now):
+    """The state with this list of processes, after the one it came from."""
+    if key in made or key in open_now:  # a chain that bites its own tail has no beginning
+        return made.get(key)
+    open_now.add(key)
+    run = ordered[key][0]
+    before = [k for k in ordered if len(k) < len(key) and key[: len(k)] == k]
+    if before:
+        parent, how = max(before, key=len), "went on"
+        step = run.facts["segments"][len(parent)]["step"]
+    else:
+        parent, how, step = _other(key, ordered, run)
+    came = _make(parent, ordered, made, open_now) if parent else None
+    name = came.run.name if came else started_from(run).get("run", "")
+    made[key] = State(ordered[key], came, how, str(name), step)
+    return made[key]
+
+
+def _other(key, ordered, run):
+    """Where a state came from that is no later one of another: the run it was started from, or where it parted."""
+    parted = [k for k in ordered if k < key and k[0] == key[0] and run.segments]
+    if parted:
+        other = max(parted, key=lambda k: _common(k, key))
+        shared = _common(other, key)
+        return other, "went on otherwise", run.facts["segments"][shared]["step"]
+    begun = started_from(run)
+    if not begun:
+        return None, "began", 0
+    parents = [k for k in ordered if k != key and begun.get("segment") in k]
+    if not begun.get("segment"):
+        parents = [k for k in ordered if k != key and ordered[k][0].name == begun["run"]]
+    return max(parents, key=len, default=None), "started from", begun["step"]
+
+
+def _common(one, other) -> int:
+    """How many processes two lists have in common at their beginning."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def started_from(run) -> dict:
+    """What a run says of the one it was started from: run, step, and the id of its last process; {} if of none."""
+    begun = run.facts["data"].get("started_from")
+    return begun if isinstance(begun, dict) and isinstance(begun.get("step"), int) and begun.get("run") else {}
+
+
+def rows(found) -> list[dict]:
+    """A row for each state, as `plots.lineage` draws it: name, first and last step, row of the parent, how it came."""
+    all_states = states(found)
+    return [
+        {
+            "name": state.run.name,
+            "start": state.step,
+            "end": state.run.step,
+            "parent": all_states.index(state.parent) if state.parent else None,
+            "how": state.how,
+            "from": state.name,
+            "copies": len(state.copies),
+            "status": state.run.status,
+        }
+        for state in all_states
+    ]
