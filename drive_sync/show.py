@@ -39,6 +39,17 @@ def faults(plan, summary) -> list[str]:
     return lines + ([summary.undeleted] if summary.undeleted else [])
 
 
+def finished(plan, summary) -> str:
+    """All that is to be said at the end.
+
+    Raises: RuntimeError: something failed, and with it the notebook that shows this.
+    """
+    text = "\n".join([*faults(plan, summary), result(plan, summary)])
+    if summary.code:
+        raise RuntimeError(text)
+    return text
+
+
 def result(plan, summary) -> str:
     """One line on what was done."""
     said = ", ".join(f"{kind} {summary.done[kind]}" for kind in SEEN if summary.done[kind]) or "nothing to do"

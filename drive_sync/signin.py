@@ -45,16 +45,22 @@ def endpoint() -> str:
     return url.rstrip("/")
 
 
+def missing() -> str:
+    """What to do where nobody ever signed in; "" where there are credentials, good or bad."""
+    there = _key() or (folder() / "credentials.json").is_file()
+    return "" if there else f"not signed in to Google Drive. {HOW}"
+
+
 def load():
     """A signed-in pydrive2 GoogleAuth.
 
     Raises: NotSignedIn: with what to do.
     """
+    if missing():
+        raise NotSignedIn(missing())
     key, saved = _key(), folder() / "credentials.json"
     if key:
         return _service(key)
-    if not saved.is_file():
-        raise NotSignedIn(f"not signed in to Google Drive. {HOW}")
     auth = _browser_auth(folder() / "client_secrets.json")
     with contextlib.suppress(KeyError, TypeError, ValueError, ImportError, OSError):
         auth.LoadCredentialsFile()
