@@ -15,7 +15,7 @@ here and there, both are kept whole, the other side's as NAME-SEGMENT. Nothing i
 from restricted data (MIMIC, eICU) is not pushed unless named. Hidden files, links and *.partial files take no part.
 Google's own documents are exported as docx, xlsx, pptx, svg, and not written to.
 
-An interrupted sync goes on with the same command.
+An interrupted sync goes on with the same command. VERB --help lists the options.
 
 exit codes, as rclone's:
   0    all went well
@@ -38,7 +38,10 @@ VERBS = {
 def parser():
     raw = argparse.RawDescriptionHelpFormatter
     whole = argparse.ArgumentParser(
-        prog="python -m drive_sync", description=__doc__, epilog=EPILOG, formatter_class=raw
+        prog="python -m drive_sync",
+        description="A folder of Google Drive and the runs here, kept alike.",
+        epilog=EPILOG,
+        formatter_class=raw,
     )
     verbs = whole.add_subparsers(required=True, metavar="VERB", dest="verb")
     for name, what in VERBS.items():
@@ -46,6 +49,11 @@ def parser():
         _add_sign_in(verb) if name == "auth" else _add_folders(verb)
         if name in ("status", "pull", "push"):
             _add_selection(verb)
+        if name in ("status", "push"):
+            verb.add_argument(
+                "--allow-restricted", action="append", default=[], metavar="NAME",
+                help="push this run, folder or file although it is restricted",
+            )  # fmt: skip
         if name in ("pull", "push", "dedupe"):
             _add_doing(verb, name)
     return whole
@@ -74,9 +82,6 @@ def _add_selection(verb):
     )
     verb.add_argument(
         "--exclude", **many, metavar="PATTERN", help="not these; may be given several times, as --include"
-    )
-    verb.add_argument(
-        "--allow-restricted", **many, metavar="NAME", help="push this run, folder or file although it is restricted"
     )
 
 
