@@ -89,13 +89,16 @@ class Drive:
 
     def _folder_with(self, key):
         try:
-            item = self._ask(self.files.get(fileId=key, supportsAllDrives=True, fields="mimeType"))
+            fields = "mimeType,labels(trashed)"
+            item = self._ask(self.files.get(fileId=key, supportsAllDrives=True, fields=fields))
         except DriveError as error:
             if error.status != 404:
                 raise
             raise FileNotFoundError(f"there is no {key} in Drive, or it is not shared with you.") from error
         if item["mimeType"] != FOLDER:
             raise ValueError(f"{key} is no folder in Drive.")
+        if item.get("labels", {}).get("trashed"):  # all in it would seem to be deleted
+            raise FileNotFoundError(f"the folder {key} lies in Drive's trash.")
         return key
 
     def make(self, where) -> str:
@@ -117,11 +120,15 @@ class Drive:
         """
         found, level = {}, {root}
         with ThreadPoolExecutor(at_once) as pool:
-            while level:
-                asked = sorted(level)
-                found |= zip(asked, pool.map(lambda folder: self._children(_in(folder)), asked), strict=True)
-                inside = {item["id"] for folder in asked for item in found[folder] if item["mimeType"] == FOLDER}
-                level = inside - found.keys()
+            try:
+                while level:
+                    asked = sorted(level)
+                    found |= zip(asked, pool.map(lambda folder: self._children(_in(folder)), asked), strict=True)
+                    inside = {item["id"] for folder in asked for item in found[folder] if item["mimeType"] == FOLDER}
+                    level = inside - found.keys()
+            except BaseException:
+                self.back_off.stop.set()  # the others need not be waited for
+                raise
         return found
 
     def _children(self, query) -> list[dict]:

@@ -1,5 +1,6 @@
 """What went wrong on the way to Drive: whether it passes, and in words."""
 
+import errno
 import http.client
 import json
 import logging
@@ -8,6 +9,7 @@ import ssl
 import threading
 
 LIMITS = ("rateLimitExceeded", "userRateLimitExceeded", "sharingRateLimitExceeded")
+UNREACHABLE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 LONGEST = 64  # seconds between two tries, as Google advises
 FULL = ("storageQuotaExceeded", "teamDriveFileLimitExceeded", "numChildrenInNonRootLimitExceeded")
 
@@ -82,6 +84,7 @@ def understood(error) -> DriveError | None:
     from googleapiclient.errors import HttpError
     from httplib2 import HttpLib2Error
     from oauth2client.client import HttpAccessTokenRefreshError
+    from pydrive2.auth import RefreshError
     from pydrive2.files import ApiRequestError
 
     if isinstance(error, HttpError):
@@ -90,10 +93,15 @@ def understood(error) -> DriveError | None:
         return understood(error.args[0])
     if isinstance(error, HttpAccessTokenRefreshError):
         return _token(error)
-    if isinstance(error, ValueError) and isinstance(error.__context__, HttpError):
-        return understood(error.__context__)  # PyDrive2 chokes on pages of HTML
+    if isinstance(error, ValueError | RefreshError):  # PyDrive2 chokes on an answer that is a page of HTML
+        before = error.__context__
+        while before and not isinstance(before, HttpError | HttpAccessTokenRefreshError):
+            before = before.__context__
+        if before:
+            return understood(before)
     passing = (ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException, HttpLib2Error)
-    if isinstance(error, passing + (json.JSONDecodeError, UnicodeDecodeError)):
+    passing += (json.JSONDecodeError, UnicodeDecodeError)
+    if isinstance(error, passing) or getattr(error, "errno", None) in UNREACHABLE:
         return DriveError(f"the way to Drive is broken ({type(error).__name__}: {error})", temporary=True)
     return None
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -172,7 +173,7 @@ class Work:
     def __init__(self, mirror, drive, plan: Plan, folders, *, on_bytes=lambda count: None, on_done=lambda action: None):
         self.mirror, self.drive, self.plan, self.folders = mirror, drive, plan, folders
         self.on_bytes, self.on_done = on_bytes, on_done
-        self.summary = Summary()
+        self.summary, self._counting = Summary(), threading.Lock()
         self.do = {"get": self._get, "put": self._put, "mkdir": self._mkdir, "rename": self._rename}
         self.do |= {"delete": self._delete, "trash": self._trash, "same": self._same, "forget": self._same}
 
@@ -238,12 +239,14 @@ class Work:
             if getattr(error, "final", False):
                 self.drive.back_off.stop.set()
             return False
-        self.summary.done[action.kind] += 1
+        with self._counting:
+            self.summary.done[action.kind] += 1
         self.on_done(action)
         return True
 
     def _count(self, count):
-        self.summary.bytes += count
+        with self._counting:
+            self.summary.bytes += count
         self.on_bytes(count)
 
     def _get(self, action):

@@ -148,9 +148,11 @@ def make(verb, here, there: Tree, known, *, matched=Runs(), chosen=Filter()) -> 
         if path in clashing:
             plan.problems[path] = "is a file on one side and a folder on the other; rename one of them"
             continue
-        state = judge(here.get(path), there.files.get(path), known.get(path))
+        # What is known of a run that parted since is of the other one.
+        before = None if runs.of(path, matched.titles) else known.get(path)
+        state = judge(here.get(path), there.files.get(path), before)
         relation = matched.relations.get(runs.of(path, matched.relations))
-        action = _decide(plan, state, relation, path, here.get(path), there.files.get(path), known.get(path))
+        action = _decide(plan, state, relation, path, here.get(path), there.files.get(path), before)
         if action:
             plan.actions.append(action)
     return plan

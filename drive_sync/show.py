@@ -33,10 +33,17 @@ def watched(sync):
 
 
 def faults(plan, summary) -> list[str]:
-    """What failed or was left as it is, and why, a line for each."""
-    lines = [f"  left     {path}{_why(why)}" for path, why in plan.left.items()]
-    lines += [f"  FAILED   {path}{_why(why)}" for path, why in summary.failures.items()]
+    """What failed or was left as it is, and why, a line for each reason."""
+    lines = _by_reason("left", plan.left) + _by_reason("FAILED", summary.failures)
     return lines + ([summary.undeleted] if summary.undeleted else [])
+
+
+def _by_reason(what, reasons):
+    paths = {}
+    for path, why in reasons.items():
+        paths.setdefault(str(why), []).append(path)
+    more = {why: f" and {len(some) - 3} more" if len(some) > 3 else "" for why, some in paths.items()}
+    return [f"  {what:8} {', '.join(some[:3])}{more[why]}{_why(why)}" for why, some in paths.items()]
 
 
 def finished(plan, summary) -> str:

@@ -7,6 +7,7 @@ from files and the environment alone, never from the command line.
 import contextlib
 import json
 import os
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,6 +67,7 @@ def load():
         auth.LoadCredentialsFile()
     if auth.credentials is None:
         raise NotSignedIn(f"{saved} cannot be read as saved credentials. {HOW}")
+    auth.credentials.set_store(None)  # a process killed while it saves a renewed token would leave half a file
     return auth
 
 
@@ -113,7 +115,8 @@ def in_browser(secrets):
     (folder() / "credentials.json").unlink(missing_ok=True)
     auth = _browser_auth(folder() / "client_secrets.json")
     try:
-        auth.LocalWebserverAuth()
+        with warnings.catch_warnings(action="ignore"):  # oauth2client is surprised that nothing is saved yet
+            auth.LocalWebserverAuth()
     except (AuthError, InvalidConfigError) as error:
         raise NotSignedIn(
             f"the sign-in did not succeed ({error or 'no port of this machine is free'}). {HOW}"

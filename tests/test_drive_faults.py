@@ -1,5 +1,7 @@
 """drive_sync while all goes wrong that can: faults of Drive, kills, refusals. What is good stays good."""
 
+import errno
+import json
 import os
 import random
 import signal
@@ -8,9 +10,12 @@ import sys
 import threading
 import time
 
+import httplib2
 import pytest
 from drive_mirror import ids, mirrored, run_in_drive, segments, write
 from drive_server import FAULTS
+from googleapiclient.errors import HttpError
+from pydrive2.files import ApiRequestError
 
 from drive_sync import faults
 from drive_sync.__main__ import main
@@ -242,13 +247,60 @@ def test_memory_that_was_cut_short_loses_nothing(drive, here):
     assert len(journal.read_bytes().splitlines()) == 2
 
 
-def test_ctrl_c_says_how_to_go_on(drive, here):
-    drive.faults, drive.chance = 10**6, 1.0
-    process = subprocess.Popen(
-        [*SYNC, "pull", "-v"], stderr=subprocess.PIPE, env=os.environ | {"RCGAN_DRIVE_PAUSE": "9"}
-    )
-    while len(drive.asked) < 2:
-        time.sleep(0.01)
+def test_ctrl_c_ends_soon_and_the_next_sync_goes_on(drive, here):
+    files = {f"f{k}": os.urandom(100) for k in range(60)}
+    run_in_drive(drive, "r", files)
+    slowly = os.environ | {"RCGAN_DRIVE_PAUSE": "30"}
+    process = subprocess.Popen([*SYNC, "pull"], stderr=subprocess.PIPE, env=slowly)
+    while sum("alt=media" in path for _, path in drive.asked) < 10:
+        time.sleep(0.001)
+    drive.faults, drive.chance = 10**6, 1.0  # from now on all of them wait
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)
     assert process.returncode == 130 and b"stopped; the same command goes on" in said
+    drive.faults, kept = 0, mirrored(here)
+    assert len(kept) >= 5 and main(["pull"]) == 0
+    assert mirrored(here) == {f"r/{name}": content for name, content in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "temporary", "told"),
+    [
+        (429, b"", True, "429: it gave no reason"),
+        (502, b"<html>", True, "502: it gave no reason"),
+        (400, b"<html>", False, "400: it gave no reason"),
+        (403, b'{"error": {"message": "m", "errors": [{"reason": "userRateLimitExceeded"}]}}', True, "(userRate"),
+        (403, b'{"error": {"message": "m", "errors": [{"reason": "forbidden"}]}}', False, "403 (forbidden): m."),
+        (403, b'{"error": {"message": "m", "errors": [{"reason": "cannotDownloadAbusiveFile"}]}}', False, "harmful"),
+        (404, b'{"error": {"message": "m"}}', False, "404: m."),
+    ],
+)
+def test_what_answers_mean(status, content, temporary, told):
+    error = HttpError(httplib2.Response({"status": status}), content)
+    fault = faults.understood(error)
+    assert (fault.temporary, fault.status) == (temporary, status) and told in str(fault)
+    with pytest.raises((ApiRequestError, ValueError)) as caught:  # PyDrive2's wrapping of it
+        try:
+            raise error
+        except HttpError as inner:
+            raise ApiRequestError(inner) from inner
+    assert faults.understood(caught.value).temporary is temporary
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError("x"),
+        OSError(errno.ENETUNREACH, "x"),
+        json.JSONDecodeError("x", "", 0),
+        httplib2.ServerNotFoundError("x"),
+    ],
+)
+def test_a_broken_way_is_tried_again(error):
+    assert faults.understood(error).temporary
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyError("x"), ValueError("x")])
+def test_what_is_no_fault_of_drive_is_not_tried_again(error):
+    assert faults.understood(error) is None

@@ -112,6 +112,9 @@ def test_folders_are_found_by_path_address_id_and_sharing(drive):
         one.find("id:none")
     with pytest.raises(ValueError, match="is no folder in Drive"):
         one.find(f"id:{drive.add('file', b'1')}")
+    drive.files[team]["labels"]["trashed"] = True
+    with pytest.raises(FileNotFoundError, match="lies in Drive's trash"):
+        one.find(f"id:{team}")
     drive.add("rcgan_nb")
     with pytest.raises(ValueError, match="2 folders in Drive are called rcgan_nb; give the address"):
         one.find("rcgan_nb/runs")

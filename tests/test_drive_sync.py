@@ -136,7 +136,7 @@ def test_a_file_that_changed_on_both_sides_is_kept_twice_everywhere(drive, here,
 
 
 def test_two_machines_that_went_on_with_one_run_keep_both(drive, here, tmp_path):
-    common = {"segments.json": segments("a"), "metrics.csv": b"step\n1\n", "heartbeat.json": b"{1}"}
+    common = {"segments.json": segments("a"), "metrics.csv": b"step\n1\n", "config.json": b"{}"}
     run_in_drive(drive, "digits", common)
     other = tmp_path / "other"
     assert main(["pull"]) == 0 and main(["pull", "--local", str(other)]) == 0
@@ -144,7 +144,7 @@ def test_two_machines_that_went_on_with_one_run_keep_both(drive, here, tmp_path)
     runs_of = {}
     for folder, letter in sides.items():
         runs_of[letter] = {"segments.json": segments("a", letter), "metrics.csv": f"step\n1\n2{letter}\n".encode()}
-        runs_of[letter] |= {"heartbeat.json": b"{2}"}
+        runs_of[letter] |= {"config.json": b"{}"}  # as it was: of both runs, and of neither deleted
         for name, content in runs_of[letter].items():
             write(folder, f"digits/{name}", content)
     whole = lambda name, letter: {f"{name}/{path}": content for path, content in runs_of[letter].items()}  # noqa: E731
@@ -229,6 +229,16 @@ def test_dedupe(drive, here, capsys):
     assert main(["dedupe", "--max-delete", "1"]) == 7
     assert main(["dedupe"]) == 0 and "trash 2" in capsys.readouterr().out
     assert sorted(drive.tree("runs").values()) == [b"1", b"2"] and drive.tree("runs")["a.txt"] == b"1"
+
+
+def test_checksum_sees_what_size_and_time_do_not(drive, here):
+    key = drive.add("a", b"one", "runs")
+    assert main(["pull"]) == 0
+    before = (here / "a").stat()
+    write(here, "a", "two")
+    os.utime(here / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert main(["push"]) == 0 and drive.files[key]["content"] == b"one"
+    assert main(["push", "--checksum"]) == 0 and drive.files[key]["content"] == b"two"
 
 
 def test_filters(drive, here):
