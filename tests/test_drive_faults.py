@@ -104,6 +104,7 @@ def test_500_files_1000_faults_and_kills(drive, here):
         until_done(["pull", "--transfers", "6"], drive)
     assert mirrored(here) == new == drive.tree("runs")
     assert not watcher.wrong and watcher.rounds > 100 and kills >= 3
+    print(f"{kills} kills, {drive.counts}, {watcher.rounds} looks")
     assert drive.faults == 0 and all(drive.counts[kind] > 5 for kind in FAULTS), drive.counts
     assert not (here / HIDDEN / "partial").exists()
 
@@ -149,7 +150,9 @@ def test_an_upload_whose_answer_is_lost_makes_one_file(drive, here, monkeypatch)
         return answer(handler, status, content, headers)
 
     monkeypatch.setattr(drive.server.RequestHandlerClass, "_answer", lose)
+    began = time.monotonic()
     assert main(["push"]) == 0 and lost
+    assert time.monotonic() - began < 20  # and not after a minute without an answer
     assert drive.tree("runs") == {"a.txt": b"once"}
 
 

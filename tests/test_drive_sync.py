@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -122,15 +123,16 @@ def test_a_file_that_changed_on_both_sides_is_kept_twice_everywhere(drive, here,
     key = drive.add("notes.txt", b"old", "runs")
     other = tmp_path / "other"
     assert main(["pull"]) == 0 and main(["pull", "--local", str(other)]) == 0
-    write(here, "notes.txt", "ours")
-    drive.write(key, b"theirs")
+    write(here, "notes.txt", "ours !")
+    drive.write(key, b"theirs", "2026-11-03T00:00:00.000Z")
+    os.utime(here / "notes.txt", (datetime(2026, 11, 3, tzinfo=UTC).timestamp(),) * 2)  # alike but for what is in it
     for verb in ("pull", "pull", "push"):
         assert main([verb]) == 0
-    both = {"notes.txt": b"ours", "notes-" + digest(b"theirs") + ".txt": b"theirs"}
+    both = {"notes.txt": b"ours !", "notes-" + digest(b"theirs") + ".txt": b"theirs"}
     assert mirrored(here) == drive.tree("runs") == both
     write(other, "notes.txt", "third")
     assert main(["push", "--local", str(other)]) == 0  # a push alone keeps both, too
-    assert set(drive.tree("runs").values()) == {b"ours", b"theirs", b"third"}
+    assert set(drive.tree("runs").values()) == {b"ours !", b"theirs", b"third"}
     assert main(["pull", "--local", str(other)]) == 0 and main(["pull"]) == 0
     assert mirrored(other) == drive.tree("runs") == mirrored(here)
 
