@@ -6,7 +6,7 @@ import sys
 
 from drive_sync import show, signin
 from drive_sync.faults import DriveError
-from drive_sync.sync import FOLDER, Options, Sync, runs_folder
+from drive_sync.sync import FOLDER, Options, runs_folder
 
 EPILOG = """\
 Nothing is lost: what a pull replaces or deletes goes to --backup-dir, what a push deletes to Drive's trash, and what it
@@ -142,15 +142,15 @@ def _options(given):
 
 
 def _status(given):
-    pull = Sync("pull", given.where, given.local, _options(given))
-    push = Sync("push", given.where, given.local, _options(given), drive=pull.drive)
+    pull = show.planned("pull", given.where, given.local, _options(given))
+    push = show.planned("push", given.where, given.local, _options(given), drive=pull.drive)
     for sync in (pull, push):
         print(show.outlook(sync.plan))
     return 0
 
 
 def _sync(given):
-    sync = Sync(given.verb, given.where, given.local, _options(given))
+    sync = show.planned(given.verb, given.where, given.local, _options(given))
     if given.dry_run:
         print(show.outlook(sync.plan))
         return 0

@@ -9,6 +9,7 @@ from drive_sync import names
 
 FOLDER = "application/vnd.google-apps.folder"
 SHORTCUT = "application/vnd.google-apps.shortcut"
+UNFINISHED = ".partial"  # how names end of what is being written
 GOOGLE = "application/vnd.google-apps."
 OFFICE = "application/vnd.openxmlformats-officedocument."
 # Google's own documents have no bytes of their own; what each becomes here.
@@ -72,7 +73,7 @@ class Tree:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def arrange(children, root, known=None) -> Tree:
+def arrange(children, root, known=None, here=()) -> Tree:
     """Give everything in a folder of Drive its path here.
 
     Args:
@@ -80,25 +81,39 @@ def arrange(children, root, known=None) -> Tree:
             id and title as `shortcut` and `title`, or keeps its type where nothing is behind it.
         root: id of the folder that becomes "".
         known: path -> Known; a file whose title has not changed keeps the name it had.
+        here: paths of the files here; a title that is a name here already is that name, safe elsewhere or not.
     """
     before = {one.id: (one.title, path.rpartition("/")[2]) for path, one in (known or {}).items()}
+    there_is = {path[:k] for path in here for k, c in enumerate(f"{path}/") if c == "/"}
     tree = Tree(folders={"": root})
-    _arrange(tree, children, root, "", before, (root,))
+    _arrange(tree, children, root, "", (before, there_is), (root,))
     return tree
 
 
-def _arrange(tree, children, folder, path, before, above):
+def _arrange(tree, children, folder, path, given, above):
     items = {_handle(item): item for item in children.get(folder, [])}
     titles = [(key, _title(item), item.get("createdDate", "")) for key, item in items.items()]
-    for key, name in names.name_all(titles, before).items():
-        item, inside = items[key], f"{path}/{name}" if path else name
+    before, there_is = given
+    for key, name in names.name_all(titles, _as_here(titles, path, there_is, before) | before).items():
+        item, inside = items[key], _join(path, name)
         if item["mimeType"] != FOLDER:
             _add_file(tree, inside, item)
         elif item["id"] in above:
             tree.left_out[inside] = "a shortcut to a folder that it lies in"
         else:
             tree.folders[inside] = item["id"]
-            _arrange(tree, children, item["id"], inside, before, (*above, item["id"]))
+            _arrange(tree, children, item["id"], inside, given, (*above, item["id"]))
+
+
+def _as_here(titles, path, there_is, before):
+    """Names of titles that no other machine may have as names, and this one has."""
+    used = {before[key][1] for key, _, _ in titles if key in before}
+    odd = [(key, t) for key, t, _ in titles if names.encode(t) != t and "/" not in t and t not in used]
+    return {key: (title, title) for key, title in odd if _join(path, title) in there_is}
+
+
+def _join(path, name):
+    return f"{path}/{name}" if path else name
 
 
 def _handle(item):
@@ -114,6 +129,8 @@ def _add_file(tree, path, item):
     md5 = item.get("md5Checksum", "")
     if item["mimeType"] == SHORTCUT:
         tree.left_out[path] = "a shortcut, and what it leads to is not there"
+    elif path.endswith(UNFINISHED):
+        tree.left_out[path] = "being written"
     elif not export and not md5:
         tree.left_out[path] = f"of type {item['mimeType']}, which cannot be downloaded"
     else:
@@ -139,7 +156,7 @@ def look(folder, known=None, *, checksum=False) -> tuple[dict[str, Local], dict[
             inside = path.relative_to(folder).as_posix()
             if path.is_symlink():
                 left_out[inside] = "a link"
-            elif path.is_file() and not name.startswith(".") and not name.endswith(".partial"):
+            elif path.is_file() and not name.startswith(".") and not name.endswith(UNFINISHED):
                 before = None if checksum else (known or {}).get(inside)
                 found[inside] = measure(path, before)
     return {path: one for path, one in found.items() if one}, left_out

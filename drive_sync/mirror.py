@@ -121,12 +121,14 @@ def _sync_folder(folder):
 
 @dataclass
 class Summary:
-    """What was done: number of files by kind of action, bytes, failures by path, and why nothing was deleted."""
+    """What was done: number of files by kind of action, bytes, failures by path, why nothing was deleted, and where
+    what was replaced or deleted is kept."""
 
     done: Counter = field(default_factory=Counter)
     bytes: int = 0
     failures: dict[str, Exception] = field(default_factory=dict)
     undeleted: str = ""
+    kept: str = ""
     too_many: bool = False
     seconds: float = 0.0
 
@@ -194,6 +196,7 @@ class Work:
                 self.mirror.forget_partials()
         finally:
             self.summary.seconds = time.monotonic() - began
+            self.summary.kept = str(self.mirror.backup) if self.mirror.backup.exists() else ""
         return self.summary
 
     def _require_room(self):

@@ -64,12 +64,13 @@ def name_all(siblings, known) -> dict[str, str]:
     Returns: id -> name.
     """
     found, taken = {}, set()
+    siblings = sorted(siblings, key=lambda one: (one[2], one[0]))
     for key, title, _ in siblings:
         before, name = known.get(key, (None, ""))
         if before == title and folded(name) not in taken:
             found[key] = name
             taken.add(folded(name))
-    for key, title, _ in sorted(siblings, key=lambda one: (one[2], one[0])):
+    for key, title, _ in siblings:
         if key not in found:
             found[key] = next(name for name in _candidates(key, title) if folded(name) not in taken)
             taken.add(folded(found[key]))

@@ -3,6 +3,16 @@
 SEEN = ("get", "put", "mkdir", "rename", "delete", "trash")  # kinds of action that change anything
 
 
+def planned(*words, **options):
+    """A Sync with these arguments, while the terminal says what is awaited."""
+    from rich.console import Console
+
+    from drive_sync.sync import Sync
+
+    with Console(stderr=True).status("comparing this folder with the one in Drive ..."):
+        return Sync(*words, **options)
+
+
 def outlook(plan) -> str:
     """What a verb would do, a line for each file."""
     rows = plan.rows()
@@ -58,9 +68,10 @@ def finished(plan, summary) -> str:
 
 
 def result(plan, summary) -> str:
-    """One line on what was done."""
+    """What was done, in a line or two."""
     said = ", ".join(f"{kind} {summary.done[kind]}" for kind in SEEN if summary.done[kind]) or "nothing to do"
+    kept = f"\nWhat was replaced or deleted here lies in {summary.kept}." if summary.kept else ""
     return (
         f"{plan.verb}: {said}; {summary.bytes:,} bytes in {summary.seconds:.1f} s; "
-        f"{len(summary.failures)} failed, {len(plan.left)} left as they are."
+        f"{len(summary.failures)} failed, {len(plan.left)} left as they are.{kept}"
     )

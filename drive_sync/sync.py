@@ -75,17 +75,17 @@ class Sync:
     def _make_plan(self, root):
         children = self.drive.walk(root, at_once=self.options.transfers) if root else {}
         known = self.mirror.memory.known
-        self.tree = listing.arrange(children, root, known)
+        here, links = listing.look(self.mirror.folder, known, checksum=self.options.checksum)
+        self.tree = listing.arrange(children, root, known, here)
         if self.verb == "dedupe":
             self.plan = plan.dedupe(children, self.tree)
             return
-        here, left = listing.look(self.mirror.folder, known, checksum=self.options.checksum)
         self.tree, matched = plan.match_runs(here, self.tree, *self._segments(here))
+        self.tree.left_out |= links
         self.run_folders = runs.folders({*here, *self.tree.files})
         chosen = plan.Filter(self.options.include, self.options.exclude)
         made = plan.make(self.verb, here, self.tree, known, matched=matched, chosen=chosen)
         if self.verb == "push":
-            made.left |= left
             paths, allowed = [action.path for action in made.of("put")], self.options.allow_restricted
             held = restricted.held_back(self.mirror.folder, here, paths, allowed)
             made = plan.with_folders(plan.without(made, held), self.tree, matched)

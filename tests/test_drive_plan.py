@@ -126,6 +126,19 @@ def test_arrange_gives_paths_and_says_what_is_left_out():
     }
 
 
+def test_a_name_that_is_here_is_kept_by_the_one_that_is_remembered_or_else_the_eldest():
+    children = {"root": [item("2", "a:b"), item("1", "a:b"), item("3", "c"), item("0", "c")]}
+    path_of = lambda tree: {one.id: path for path, one in tree.files.items()}  # noqa: E731
+    here = ["a:b", "c"]
+    found = path_of(listing.arrange(children, "root", here=here))
+    assert (found["1"], found["2"], found["0"]) == ("a:b", "a%3Ab", "c")
+    known = {"a:b": Known("2", "a:b", "s", 1, 1, "m")}
+    found = path_of(listing.arrange(children, "root", known, here))
+    assert (found["1"], found["2"]) == ("a%3Ab", "a:b")
+    assert path_of(listing.arrange(children, "root"))["1"] == "a%3Ab"
+    assert listing.arrange({"root": [item("x", "../a:b")]}, "root", here=["../a:b"]).files.keys() == {"%2E.%2Fa%3Ab"}
+
+
 def test_look_takes_files_and_leaves_hidden_links_and_unfinished_ones(tmp_path):
     for name in ("a.txt", ".hidden", "b.partial", ".drive_sync/c", "d/e"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -15,6 +15,8 @@ from drive_server import DOCUMENT, SHORTCUT
 
 from drive_sync.__main__ import main
 from drive_sync.listing import EXPORTS
+from drive_sync.mirror import HIDDEN
+from drive_sync.sync import Sync
 
 
 def test_no_other_machine_can_be_reached(drive, monkeypatch):
@@ -33,7 +35,8 @@ def test_pull_push_and_what_is_remembered(drive, here, capsys):
     keys = run_in_drive(drive, "digits-1", files)
     assert main(["pull"]) == 0
     assert mirrored(here) == {f"digits-1/{name}": content for name, content in files.items()}
-    assert "get 3; 300,003 bytes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "get 3; 300,003 bytes" in said and "lies in" not in said
     modified = drive.files[keys["a.txt"]]["modifiedDate"]
     assert (here / "digits-1/a.txt").stat().st_mtime == pytest.approx(
         np.datetime64(modified[:-1], "ms").astype(int) / 1e3
@@ -52,7 +55,7 @@ def test_pull_push_and_what_is_remembered(drive, here, capsys):
     assert main(["pull"]) == 0
     assert mirrored(here) == {"digits-1/a.txt": b"changed there", "digits-1/samples/new.png": b"\x89PNG"}
     assert replaced(here) == {"digits-1/a.txt": b"changed here", "digits-1/big.npz": files["big.npz"]}
-    capsys.readouterr()
+    assert f"What was replaced or deleted here lies in {here / HIDDEN / 'backup'}" in capsys.readouterr().out
     assert main(["status"]) == 0 and capsys.readouterr().out.count("would do 0 things") == 2
 
 
@@ -90,6 +93,32 @@ def test_odd_titles_get_safe_names_that_lead_back(drive, here):
     assert main(["push"]) == 0
     assert [drive.files[key]["title"] for key in keys] == titles
     assert [drive.files[key]["content"] for key in keys] == [f"{k} changed".encode() for k in range(len(titles))]
+
+
+def test_names_here_that_are_safe_here_alone_stay(drive, here, tmp_path):
+    write(here, "2026-11-01 10:30/a:b.txt", "1")
+    write(here, "e\u0301/CON", "2")
+    assert main(["push"]) == 0 and set(drive.tree("runs")) == set(mirrored(here))
+    for memory in ("with", "without"):
+        if memory == "without":
+            next((here / HIDDEN).glob("known-*")).unlink()
+        for verb in ("pull", "push"):
+            assert not Sync(verb).plan.of("get", "put", "delete", "trash", "mkdir")
+    assert main(["pull", "--local", str(tmp_path / "other")]) == 0
+    assert set(mirrored(tmp_path / "other")) == {"2026-11-01 10%3A30/a%3Ab.txt", "\u00e9/%43ON"}
+
+
+def test_what_takes_no_part_on_one_side_does_so_on_the_other(drive, here, tmp_path):
+    drive.add("metrics.csv.partial", b"half", "runs")
+    key = drive.add("linked", b"there", "runs")
+    assert main(["pull"]) == 0 and mirrored(here) == {"linked": b"there"}
+    (tmp_path / "own").write_text("own")
+    (here / "linked").unlink()
+    (here / "linked").symlink_to(tmp_path / "own")
+    drive.write(key, b"changed there")
+    for verb in ("push", "pull"):
+        made = Sync(verb).plan
+        assert not made.actions and made.left == {"linked": "a link", "metrics.csv.partial": "being written"}
 
 
 def test_exports_and_shortcuts(drive, here, capsys):
