@@ -7,6 +7,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+from rcgan_nb.sense import RECIPES, senseless, unprotected
 from rcgan_nb.settings import Config, did_you_mean, setting  # noqa: F401  those who refuse a name ask here
 
 SCALERS = ("minmax", "feature", "standard", "local", "cumulative", "integral", "arcsinh")
@@ -75,6 +76,13 @@ class TrainConfig(DataConfig):
     num_devices: int = setting(
         1, "GPUs (or logical CPU devices) that share each batch, on all machines together", low=1
     )
+    devices: str = setting("auto", 'auto (of several GPUs the freest), cpu, "0,1", or "any with 6 GiB free"')
+    gpu_memory: float = setting(0.0, "GiB that the run may take of each GPU; 0 takes what it needs", low=0.0)
+    preflight: str = setting(
+        "",
+        "take a few steps first: refuse what will not fit, shrink the batch, or wait for room; empty is off",
+        choices=("", "refuse", "shrink", "wait"),
+    )
     d_steps: int = setting(1, "discriminator updates per generator update", low=1)
     shared_forward: bool = setting(False, "both players learn from one pass of the same fake series: quicker")
     loss: str = setting("relativistic", "pair of losses", choices=LOSS_NAMES)
@@ -114,126 +122,13 @@ class TrainConfig(DataConfig):
     stop_patience: int = setting(1000, "steps without a lower mmd2, or out of bounds, after which it ends", low=1)
     stop_limit: float = setting(100.0, "bound of gradient norms, and of the loss ratio either way", low=1.0)
     tensorboard: bool = setting(False, "write the run's folder tensorboard/, too")
+    mail: str = setting("", "address that is told of the run's end, and of why it failed; empty tells nobody")
 
     def __post_init__(self):
         super().__post_init__()
-        for senseless, remedy in (*_senseless(self), *(_unprotected(self) if self.dp_noise else ())):
-            if senseless:
+        for found, remedy in (*senseless(self), *(unprotected(self) if self.dp_noise else ())):
+            if found:
                 raise ValueError(remedy)
-
-
-def _senseless(c):
-    """Combinations of settings that cannot work, each with what to do instead."""
-    soft = c.label_smoothing or c.label_smoothing_std
-    yield (
-        soft and c.loss in ("hinge", "wasserstein"),
-        f"label_smoothing softens targets, and the {c.loss} loss has none; take loss logistic, or set label_smoothing "
-        "and label_smoothing_std to 0.",
-    )
-    yield (
-        soft and c.label_smoothing_sides == "two" and c.loss == "relativistic",
-        "the relativistic loss has one target, for real against fake; set label_smoothing_sides to one.",
-    )
-    yield (
-        c.loss == "wasserstein" and not c.gradient_penalty and not c.spectral_norm,
-        "the wasserstein loss has no bound by itself; set gradient_penalty (10 in its paper) or spectral_norm.",
-    )
-    yield (
-        c.balance == "loss" and c.loss == "wasserstein",
-        "the wasserstein loss has no known value at balance; set balance to gradient.",
-    )
-    parts = c.shards * c.num_devices
-    yield (
-        c.batch_size % parts,
-        f"batch_size {c.batch_size} cannot be cut into {parts} equal parts (shards x num_devices).",
-    )
-    yield (
-        c.multi_scale and "rcgan_v4" in (c.generator, c.discriminator),
-        "rcgan_v4 makes and judges one resolution; set multi_scale to 0 or take other networks.",
-    )
-    yield (
-        c.noise_hold != 1 and c.generator == "rcgan_v4",
-        "rcgan_v4 has one noise vector anyway; leave noise_hold at 1.",
-    )
-    alone = c.loss in ("relativistic", "logistic") and not c.gradient_penalty
-    alone = alone and not c.minibatch_deviation and c.d_condition != "classifier"
-    yield (
-        c.shared_forward and not alone,
-        "shared_forward needs logits that depend on no other series: loss relativistic or logistic, d_condition "
-        "projection or embedding, and neither minibatch_deviation nor gradient_penalty.",
-    )
-
-
-def _unprotected(c):
-    """Combinations that let a training series past the clipping and the noise of dp_noise, each with what to do."""
-    yield (
-        c.loss == "relativistic",
-        "dp_noise: the relativistic loss shows the generator real series, without noise; set loss to logistic.",
-    )
-    yield (
-        c.minibatch_deviation or c.discriminator == "rcgan_v4",
-        "dp_noise: every series must be judged alone; set minibatch_deviation to False, and take another discriminator "
-        "than rcgan_v4, which normalises over the batch.",
-    )
-    yield (
-        c.shared_forward or c.shards * c.num_devices > 1,
-        "dp_noise: gradients are clipped one series at a time, on one device; set shared_forward to False, shards and "
-        "num_devices to 1.",
-    )
-    yield (
-        c.balance == "loss" or c.stop_on == "loss_ratio",
-        "dp_noise: the losses of real series carry no noise, so that nothing may follow them; set balance and stop_on "
-        "to gradient, or leave them empty.",
-    )
-    yield (
-        c.start_from,
-        "dp_noise: the weights of another run may have seen these series; leave start_from empty, or use resume.",
-    )
-
-
-# Esteban et al. 2017, arXiv:1706.02633, and its code's settings for MNIST: Adam at 1e-3 for the generator, plain
-# gradient descent at 0.1 for the discriminator, 100 units, batches of 28, a logit per step. We keep one discriminator
-# update per generator update (theirs: 1 to 2).
-# clinical was found on the validation part of physionet2012: patients differ more from each other than hours do, so one
-# noise vector stands for a whole series, a dense decoder makes it, and the discriminator sees how much those of a batch
-# differ.
-RECIPES = {
-    "stable": {},
-    "clinical": {
-        "generator": "state",
-        "g_cell": "mingru",
-        "noise_hold": 0,
-        "latent_dim": 32,
-        "discriminator": "encoder",
-        "minibatch_deviation": True,
-        "hidden_units": 128,
-        "batch_size": 64,
-        "learning_rate": 2e-3,
-        "r1_weight": 1.0,
-        "r2_weight": 1.0,
-        "instance_noise": 0.05,
-        "steps": 4000,
-    },
-    "esteban": {
-        "generator": "plain",
-        "discriminator": "per_step",
-        "d_bidirectional": False,
-        "d_condition": "embedding",
-        "latent_dim": 5,
-        "hidden_units": 100,
-        "batch_size": 28,
-        "d_optimizer": "sgd",
-        "learning_rate": 0.1,
-        "g_factor": 0.01,
-        "beta_1": 0.9,
-        "beta_2": 0.999,
-        "loss": "logistic",
-        "r1_weight": 0.0,
-        "r2_weight": 0.0,
-        "instance_noise": 0.0,
-        "average_decay": 0.0,
-    },
-}
 
 
 def train_config(**values) -> TrainConfig:
@@ -254,6 +149,21 @@ class GenerateConfig(Config):
     checkpoint: str = setting("last", "which checkpoint of the run", choices=("last", "best"))
     file_format: str = setting("npz", "format of the file", choices=("npz", "csv", "parquet"))
     output: str = setting("", "file to write; empty puts it into the run's folder")
+
+
+@dataclass(frozen=True)
+class GuardConfig(Config):
+    """What the guard does not let runs do (see machine/guard.py). 0 is no limit."""
+
+    run_memory: float = setting(0.0, "GiB that a run and its helpers may hold", low=0.0)
+    gpu_memory: float = setting(0.0, "GiB that a run may hold of all GPUs together", low=0.0)
+    memory_left: float = setting(1.0, "GiB of memory that stay free; else the run that holds most is ended", low=0.0)
+    disk_left: float = setting(1.0, "GiB of disk that stay free; else the run that began last is ended", low=0.0)
+    hours: float = setting(0.0, "how long a run may take", low=0.0)
+    stalled: float = setting(30.0, "minutes without a step after which a run counts as stalled", low=0.0)
+    grace: float = setting(120.0, "seconds that a run has for its checkpoint before it is killed", low=1.0)
+    every: float = setting(5.0, "seconds between two looks", low=0.1)
+    mail: str = setting("", "address that is told, besides the run's own (setting mail)")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MOVED = "archive"  # under the runs folder: what merging and pruning moved out of the way
-RESERVED = ("latest", "prepared", "batches", "sweeps", MOVED)
+RESERVED = ("latest", "prepared", "batches", "reviews", "sweeps", MOVED)
 
 
 def runs() -> Path:
@@ -29,6 +29,15 @@ def data() -> Path:
     import pooch
 
     return Path(pooch.os_cache("rcgan_nb"))
+
+
+def personal() -> Path:
+    """Folder of what is nobody else's business, such as addresses: RCGAN_CONFIG, else the user's own for settings."""
+    if os.environ.get("RCGAN_CONFIG"):
+        return Path(os.environ["RCGAN_CONFIG"]).expanduser().resolve()
+    import platformdirs
+
+    return platformdirs.user_config_path("rcgan_nb")
 
 
 def prepared(name: str) -> Path:

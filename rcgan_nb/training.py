@@ -17,11 +17,12 @@ from rcgan_nb.config import TrainConfig, train_config
 from rcgan_nb.data import FILES, load, tails
 from rcgan_nb.data.batches import batches
 from rcgan_nb.data.codec import Codec
+from rcgan_nb.machine import gpus, preflight
 from rcgan_nb.series import without_labels
 
 # When a run goes on: what decides only how long it goes and what is seen of it, never a weight.
 MAY_CHANGE = ("steps", "log_every", "sample_every", "checkpoint_every", "watch_every", "tensorboard")
-MAY_CHANGE += ("stop_on", "stop_patience", "stop_limit")
+MAY_CHANGE += ("stop_on", "stop_patience", "stop_limit", "devices", "gpu_memory", "preflight", "mail")
 FEWEST = 6  # series in validation and test part: coverage looks at the five nearest others
 
 
@@ -37,6 +38,9 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
         raise TypeError("give a config or single settings, not both.")
     if config is None:
         config = archive.continued(settings) if settings.get("resume") else train_config(**settings)
+    if config.preflight and not config.resume:
+        config = preflight.preflight(config)
+    gpus.see(config.devices, config.num_devices, config.gpu_memory)
     data = load(**config.load_arguments())
     if Path(config.dataset).suffix in FILES:  # so that it is found again from another folder
         config = dataclasses.replace(config, dataset=str(Path(config.dataset).expanduser().resolve()))

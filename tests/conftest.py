@@ -21,6 +21,7 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # as op_threads, in whatev
 @pytest.fixture(autouse=True)
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("RCGAN_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("RCGAN_CONFIG", str(tmp_path / "personal"))  # no test writes to the user's outbox
     return tmp_path / "runs"
 
 

@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rooms before its own.
 ROOMS = [
     "paths",
+    "mail",
     "settings",
+    "sense",
     "config",
     "series",
     "data",
@@ -29,8 +31,10 @@ ROOMS = [
     "archive",
     "generation",
     "extraction",
+    "machine",
     "monitors",
     "training",
+    "review",
     "comparison",
     "contest",
     "protocol",
