@@ -1,4 +1,4 @@
-"""Two machines and a Drive, changed and synced at random: nothing that was written is lost, and in the end all agree."""
+"""Two machines and a Drive, changed and synced at random: nothing is lost, and in the end all agree."""
 
 import random
 
@@ -35,7 +35,8 @@ class World:
 
     def here(self):
         """A user changes or deletes a file on one of the machines."""
-        folder, path = self.random.choice(self.folders), self.random.choice(["x.txt", "y.txt", "d/x.txt", "d/z.txt", "a:b"])
+        folder = self.random.choice(self.folders)
+        path = self.random.choice(["x.txt", "y.txt", "d/x.txt", "d/z.txt", "a:b"])
         self.given_up |= {mirrored(folder).get(path)}
         if self.random.random() < 0.7:
             write(folder, path, self.new())
