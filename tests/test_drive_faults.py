@@ -165,16 +165,31 @@ def test_a_token_that_ran_out_is_renewed_once(drive):
     assert [path for _, path in drive.asked[asked:]].count("/token") == 1
 
 
-def test_waits_grow_and_what_does_not_pass_is_told_at_once(drive, here, monkeypatch, capsys):
+def failing(error):
+    """A call that goes wrong, and counts how often it was made."""
+
+    def do():
+        do.calls += 1
+        raise error
+
+    do.calls = 0
+    return do
+
+
+def test_waits_grow_and_what_does_not_pass_is_told_at_once(monkeypatch):
     waits = []
     off = faults.BackOff(5, 1.0)
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
     monkeypatch.setattr(off.stop, "wait", waits.append)
+    broken, gone = failing(ConnectionResetError("gone")), failing(HttpError(httplib2.Response({"status": 404}), b""))
     with pytest.raises(faults.DriveError, match="ConnectionResetError: gone") as caught:
-        off.call(lambda: (_ for _ in ()).throw(ConnectionResetError("gone")))
-    assert waits == [1, 2, 4, 8] and caught.value.temporary
+        off.call(broken)
+    assert waits == [1, 2, 4, 8] and broken.calls == 5 and caught.value.temporary
     off.wait(30)
-    assert waits[-1] == faults.LONGEST
+    assert waits.pop() == faults.LONGEST
+    with pytest.raises(faults.DriveError, match="404") as caught:
+        off.call(gone)
+    assert len(waits) == 4 and gone.calls == 1 and not caught.value.temporary
 
 
 def test_a_full_drive_stops_everything(drive, here, capsys):
