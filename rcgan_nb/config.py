@@ -317,3 +317,23 @@ class PrepareConfig(DataConfig):
     keep: str = setting("", "parts to keep, all else is hidden; same writing")
     weigh: str = setting("", "parts to weigh, same writing with the weight behind, as in '0:3-5=0.2'")
     overwrite: bool = setting(False, "replace a prepared set of that name; runs made from it cannot be judged then")
+
+
+@dataclass(frozen=True)
+class SyncConfig(Config):
+    """How a folder of Google Drive and runs/ are kept alike (see drive_sync)."""
+
+    folder: str = setting("rcgan_nb/runs", "in Drive: a path, the address of a folder, or id:ID")
+    verb: str = setting("pull", "pull takes over here, push there; dedupe", choices=("pull", "push", "dedupe"))
+    dry_run: bool = setting(True, "say what would be done, and do nothing")
+    checksum: bool = setting(False, "read every file here, whatever its size and time say")
+    include: str = setting("", "only these paths: patterns separated by commas, as *.csv, digits-1/")
+    exclude: str = setting("", "not these")
+    max_delete: int = setting(100, "delete nothing if it would be more than this", low=0)
+    allow_restricted: str = setting("", "runs or files of restricted data that may be pushed, separated by commas")
+
+    def options(self) -> dict:
+        """The options of a sync that these settings stand for."""
+        lists = {name: getattr(self, name) for name in ("include", "exclude", "allow_restricted")}
+        lists = {name: tuple(one.strip() for one in text.split(",") if one.strip()) for name, text in lists.items()}
+        return lists | {"checksum": self.checksum, "max_delete": self.max_delete}

@@ -33,6 +33,7 @@ CONFIGS = {
     "prepare": config.PrepareConfig,
     "plot_series": config.PlotConfig,
     "stabilise": config.CompareConfig,
+    "sync": config.SyncConfig,
 }
 
 
@@ -254,6 +255,29 @@ def test_colab(shared):
     assert archive.find("away").status() == "finished" and figures(shared / "colab.ipynb") == 1
     said = done.stdout + done.stderr + (shared / "colab.ipynb").read_text()
     assert "no Drive is mounted" in said and "nothing is installed" in said and "evaluate.ipynb" in said
+
+
+def test_sync_without_credentials_says_what_to_do(tmp_path, runs, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("RCGAN_DRIVE_KEY", raising=False)
+    papermill("sync", tmp_path / "s.ipynb")
+    said = (tmp_path / "s.ipynb").read_text()
+    assert "python -m drive_sync auth" in said and "Nothing was done: nobody is signed in." in said
+    assert not runs.exists()
+
+
+def test_sync(tmp_path, here, drive):
+    """Against a Drive on loopback: a dry run, then the same in earnest; a failure stops the notebook."""
+    key = drive.add("metrics.csv", b"step", drive.add("digits-1", parent="runs"))
+    papermill("sync", tmp_path / "s.ipynb", "-p", "exclude", "*.png")
+    said = (tmp_path / "s.ipynb").read_text()
+    assert "digits-1/metrics.csv" in said and "this is a dry run" in said and not any(here.iterdir())
+    papermill("sync", tmp_path / "s.ipynb", "-p", "dry_run", "False")
+    assert (here / "digits-1/metrics.csv").read_bytes() == b"step"
+    assert "pull: get 1; 4 bytes" in (tmp_path / "s.ipynb").read_text()
+    drive.files[key]["md5Checksum"] = "0" * 32
+    done = papermill("sync", tmp_path / "s.ipynb", "-p", "dry_run", "False", check=False)
+    assert done.returncode != 0 and "1 failed" in done.stderr
 
 
 @pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])
