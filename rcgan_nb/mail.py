@@ -57,8 +57,8 @@ class Server:
 
     def no_login(self, reason) -> MailError:
         return MailError(
-            f"the mail server {self.host} refuses user {self.user!r} ({reason}); set {self.variables}_PASSWORD, or keep "
-            f"the password with: keyring set rcgan_nb {self.url}"
+            f"the mail server {self.host} refuses user {self.user!r} ({reason}); set {self.variables}_PASSWORD, or "
+            f"keep the password with: keyring set rcgan_nb {self.url}"
         )
 
     def no_answer(self, reason) -> MailError:

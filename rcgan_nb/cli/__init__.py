@@ -12,6 +12,7 @@ VERBS = {
     "batch": "run many notebooks without a browser, with a limit on how many at once",
     "colab": "link a page of Colab to this machine",
     "devices": "what this machine has, and what of it is free: processors, memory, disk, GPUs",
+    "guard": "look after the runs of this machine: end what outgrows its limits, with a checkpoint, and write a mail",
     "runs": "find runs; join, prune, extract, bring in, check and restore them",
 }  # name -> what it does, in the words of --help
 
