@@ -41,19 +41,18 @@ def held_back(folder, here, paths, allowed=()) -> dict[str, str]:
 def _runs(folder, tables) -> dict[str, bool]:
     """For each folder with a data.json, whether it is restricted, or was started from a run that is."""
     held = {table.rpartition("/")[0]: says_restricted(folder / table) is not False for table in tables}
-    begun = {
-        run: PurePosixPath(run).with_name(_started_from(folder / run / "data.json")) for run in held if not held[run]
-    }
-    while more := [run for run, parent in begun.items() if not held[run] and held.get(str(parent))]:
+    begun = {run: _started_from(folder, run) for run in held if not held[run]}
+    while more := [run for run, parent in begun.items() if not held[run] and held.get(parent)]:
         held |= dict.fromkeys(more, True)
     return held
 
 
-def _started_from(table):
-    facts = json.loads(table.read_bytes())
+def _started_from(folder, run):
+    """Path of the run, beside it, that a run says it was started from."""
+    facts = json.loads((folder / run / "data.json").read_bytes())
     begun = facts.get("started_from") if isinstance(facts, dict) else None
-    name = begun.get("run") if isinstance(begun, dict) else None
-    return PurePosixPath(str(name or "none")).name or "none"
+    above, slash, _ = run.rpartition("/")
+    return f"{above}{slash}{begun.get('run')}" if isinstance(begun, dict) else ""
 
 
 def _restricted(folder, path, runs, named):
