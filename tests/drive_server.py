@@ -14,6 +14,7 @@ import re
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -43,7 +44,7 @@ class LocalDrive:
     def __init__(self):
         self.files, self.sessions, self.tokens, self.codes = {}, {}, {}, {}
         self.page, self.lifetime, self.full, self.unlisted = 100, 3600, False, set()
-        self.faults, self.chance, self.random, self.counts = 0, 0.65, random.Random(0), {}
+        self.faults, self.chance, self.random, self.counts = 0, 0.65, random.Random(0), Counter()
         self.asked, self.lock, self.numbers = [], threading.RLock(), itertools.count(1)
         self.key = rsa.generate_private_key(65537, 2048)
         self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"drive": self}))
@@ -58,7 +59,7 @@ class LocalDrive:
     def inject(self, count, seed):
         """Let so many of the coming requests go wrong."""
         self.faults, self.random = count, random.Random(seed)
-        self.counts = dict.fromkeys(FAULTS, 0)
+        self.counts = Counter()
 
     # What a test puts there and looks at.
 
