@@ -286,6 +286,18 @@ class Drive:
         if item.get("md5Checksum", "") != remote.md5:
             raise DriveError("it changed in Drive since it was listed; sync again", temporary=True)
 
+    def require_gone(self, key, folder):
+        """Raises: DriveError: a file that is listed no more lies in the folder after all."""
+        fields = "parents(id),labels(trashed)"
+        try:
+            item = self._ask(self.files.get(fileId=key, supportsAllDrives=True, fields=fields))
+        except DriveError as error:
+            if error.status != 404:
+                raise
+            return
+        if folder in [parent["id"] for parent in item.get("parents", [])] and not item["labels"]["trashed"]:
+            raise DriveError("Drive did not list it, and yet it is there; sync again", temporary=True)
+
     def trash(self, key):
         """Put into Drive's trash, where it stays for thirty days."""
         self._ask(self.files.trash(fileId=key, supportsAllDrives=True, fields="id"))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from drive_sync import names, runs
 from drive_sync.faults import DriveError, Stopped
-from drive_sync.listing import Known, Local, measure
+from drive_sync.listing import Known, Local, Tree, measure
 from drive_sync.memory import Memory
-from drive_sync.plan import Plan, remembered
+from drive_sync.plan import remembered
 
 HIDDEN = ".drive_sync"  # in the mirror: what was begun, what was replaced, what is remembered
 FIRST, LAST = runs.SEGMENTS, runs.HEARTBEAT  # which run it is comes first, that it is whole comes last
@@ -168,12 +168,13 @@ class Work:
 
     Args:
         mirror, drive, plan: of the sync.
-        folders: path here -> id of the folder in Drive; gets those that are made.
+        tree: the folder in Drive; gets the folders that are made.
         on_bytes: is told how many bytes came or went; on_done: each action that is done.
     """
 
-    def __init__(self, mirror, drive, plan: Plan, folders, *, on_bytes=lambda count: None, on_done=lambda action: None):
-        self.mirror, self.drive, self.plan, self.folders = mirror, drive, plan, folders
+    def __init__(self, mirror, drive, plan, tree: Tree, *, on_bytes=lambda count: None, on_done=lambda action: None):
+        self.mirror, self.drive, self.plan, self.folders = mirror, drive, plan, tree.folders
+        self.listed = {remote.id for remote in tree.files.values()}
         self.on_bytes, self.on_done = on_bytes, on_done
         self.summary, self._counting = Summary(), threading.Lock()
         self.do = {"get": self._get, "put": self._put, "mkdir": self._mkdir, "rename": self._rename}
@@ -297,6 +298,9 @@ class Work:
         self.drive.rename(action.remote.handle, action.to)
 
     def _delete(self, action):
+        key = self.mirror.memory.known[action.path].id
+        if key not in self.listed:  # under another name; a list may also be behind
+            self.drive.require_gone(key, self.folders.get(action.path.rpartition("/")[0]))
         self.mirror.remove(action.path, action.local)
         self.mirror.memory.note(action.path, None)
 

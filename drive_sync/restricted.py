@@ -2,7 +2,8 @@
 
 What was made from such data says so itself: `"restricted"` stands in the JSON of a run's data.json, of a provenance
 file, of an executed notebook that showed it, or inside an .npz. A folder whose data.json says so stays as a whole, and
-so do notebooks, reports and logs elsewhere in which its name stands: they may show what is in it.
+so do runs that were started from it, files elsewhere that bear its name, and notebooks, reports and logs in which it
+stands: they may show what is in it.
 """
 
 import io
@@ -26,11 +27,9 @@ def held_back(folder, here, paths, allowed=()) -> dict[str, str]:
         folder: the mirror. here: paths of all files in it. paths: those that would be pushed.
         allowed: names or paths of runs, folders or files that may go all the same.
     """
-    runs = {
-        path.rpartition("/")[0]: says_restricted(Path(folder, path)) for path in here if path.endswith("/data.json")
-    }
-    names = "|".join(re.escape(PurePosixPath(run).name) for run, says in runs.items() if says is not False)
-    named = re.compile(rf"(?<![\w-])(?:{names})(?![\w-])".encode()) if names else None
+    runs = _runs(Path(folder), [path for path in here if path.endswith("/data.json")])
+    names = "|".join(re.escape(PurePosixPath(run).name) for run, held in runs.items() if held)
+    named = re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])".encode()) if names else None
     held = {}
     for path in paths:
         what = _restricted(Path(folder), path, runs, named)
@@ -39,19 +38,37 @@ def held_back(folder, here, paths, allowed=()) -> dict[str, str]:
     return held
 
 
+def _runs(folder, tables) -> dict[str, bool]:
+    """For each folder with a data.json, whether it is restricted, or was started from a run that is."""
+    held = {table.rpartition("/")[0]: says_restricted(folder / table) is not False for table in tables}
+    begun = {run: _started_from(folder, run) for run in held if not held[run]}
+    while more := [run for run, parent in begun.items() if not held[run] and held.get(parent)]:
+        held |= dict.fromkeys(more, True)
+    return held
+
+
+def _started_from(folder, run):
+    """Path of the run, beside it, that a run says it was started from."""
+    facts = json.loads((folder / run / "data.json").read_bytes())
+    begun = facts.get("started_from") if isinstance(facts, dict) else None
+    above, slash, _ = run.rpartition("/")
+    return f"{above}{slash}{begun.get('run')}" if isinstance(begun, dict) else ""
+
+
 def _restricted(folder, path, runs, named):
     """The folder or file that is restricted, for one that is or lies in one; else None."""
     above = [str(parent) for parent in PurePosixPath(path).parents if str(parent) in runs]
     for run in above:
-        if runs[run] is not False:
+        if runs[run]:
             return run
     file = folder / path
     says = [says_restricted(file), says_restricted(file.with_name(f"{file.name}.provenance.json"))]
     if True in says or (None in says and not above):  # in a run of open data, what was cut short tells nothing
         return path
-    if named and path.lower().endswith(TEXTS) and file.is_file() and named.search(file.read_bytes()):
-        return path
-    return None
+    if not named or above:
+        return None
+    text = file.read_bytes() if path.lower().endswith(TEXTS) and file.is_file() else b""
+    return path if named.search(path.encode()) or named.search(text) else None
 
 
 def _is_named(path, name):
@@ -78,18 +95,24 @@ def _says(name, file) -> bool:
         return bool(MARK.search(file.read()))
     if name.endswith(ZIPS):
         with zipfile.ZipFile(file) as archive:
-            members = [m for m in archive.infolist() if _telling(m.filename) and m.file_size < MOST]
+            members = [m for m in archive.infolist() if _telling(m.filename, m.file_size)]
             return any(_member(m.filename, archive.read(m)) for m in members)
     if name.endswith(TARS):
         with tarfile.open(fileobj=file) as archive:
-            members = (m for m in archive if m.isfile() and _telling(m.name) and m.size < MOST)
+            members = (m for m in archive if m.isfile() and _telling(m.name, m.size))
             return any(_member(m.name, archive.extractfile(m).read()) for m in members)
     return False
 
 
-def _telling(name):
-    """Whether a member may tell: `meta.npy` of an .npz holds JSON as text of four bytes a character."""
-    return name == "meta.npy" or name.lower().endswith((".json", ".ipynb", ".npz"))
+def _telling(name, size):
+    """Whether a member may tell: `meta.npy` of an .npz holds JSON as text of four bytes a character.
+
+    Raises: ValueError: it may, and is too large to be looked into.
+    """
+    telling = name == "meta.npy" or name.lower().endswith((".json", ".ipynb", ".npz"))
+    if telling and size > MOST:
+        raise ValueError(f"{name} has {size:,} bytes")
+    return telling
 
 
 def _member(name, content):

@@ -124,7 +124,7 @@ class Sync:
                 self.tree.folders[""] = root
                 self.mirror = Mirror(self.mirror.folder, root, backup=self.options.backup_dir)
             self.mirror.memory.compact()
-            work = Work(self.mirror, self.drive, self.plan, self.tree.folders, **watch)
+            work = Work(self.mirror, self.drive, self.plan, self.tree, **watch)
             try:
                 return work.run(self.run_folders, transfers=self.options.transfers, max_delete=self.options.max_delete)
             finally:

@@ -14,6 +14,7 @@ import re
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -36,13 +37,14 @@ class LocalDrive:
     Attributes:
         files: id -> facts and content. page: items of a list that are given at once.
         faults: number that are still to come. counts: those that came, by kind. full: nothing can be uploaded.
+        unlisted: ids that lists do not show yet.
         asked: (method, path) of every request.
     """
 
     def __init__(self):
         self.files, self.sessions, self.tokens, self.codes = {}, {}, {}, {}
-        self.page, self.lifetime, self.full = 100, 3600, False
-        self.faults, self.chance, self.random, self.counts = 0, 0.65, random.Random(0), {}
+        self.page, self.lifetime, self.full, self.unlisted = 100, 3600, False, set()
+        self.faults, self.chance, self.random, self.counts = 0, 0.65, random.Random(0), Counter()
         self.asked, self.lock, self.numbers = [], threading.RLock(), itertools.count(1)
         self.key = rsa.generate_private_key(65537, 2048)
         self.server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"drive": self}))
@@ -57,7 +59,7 @@ class LocalDrive:
     def inject(self, count, seed):
         """Let so many of the coming requests go wrong."""
         self.faults, self.random = count, random.Random(seed)
-        self.counts = dict.fromkeys(FAULTS, 0)
+        self.counts = Counter()
 
     # What a test puts there and looks at.
 
@@ -161,7 +163,7 @@ class LocalDrive:
         tests = [self._test(term) for term in query.split(" and ")]
         with self.lock:
             found = [item for item in self.files.values() if item["parents"] or item.get("shared")]
-        found = [item for item in found if all(test(item) for test in tests)]
+        found = [item for item in found if item["id"] not in self.unlisted and all(test(item) for test in tests)]
         start = int(q.get("pageToken", "page-0").removeprefix("page-"))
         answer = {"items": [self._fields(item, q["fields"]) for item in found[start : start + self.page]]}
         more = {"nextPageToken": f"page-{start + self.page}"} if start + self.page < len(found) else {}

@@ -177,6 +177,9 @@ def mixed(here):
     for run, facts in (("open", OPEN), ("secret", MARKED), ("broken", "{")):
         for path, content in (("data.json", facts), ("samples/step-1.npz", b"x"), ("evaluate.ipynb", "{}")):
             write(here, f"{run}/{path}", content)
+    for run, parent in (("third", "next"), ("next", "secret"), ("open-2", "open")):
+        write(here, f"{run}/data.json", json.dumps(json.loads(OPEN) | {"started_from": {"run": parent, "step": 3}}))
+    write(here, "open-3/data.json", "[]")
     series().save(here / "prepared/open.npz")
     series(restricted="licence").save(here / "prepared/secret.npz")
     for name, facts in (("open.csv", OPEN), ("drawn.csv", MARKED)):
@@ -188,14 +191,20 @@ def mixed(here):
     write(here, "cut.zip", packed("r/data.json", OPEN.encode(), "zip")[:-30])
     write(here, "batches/b/1/train.ipynb", json.dumps({"outputs": ["{'series': 3, 'restricted': 'licence'}"]}))
     write(here, "batches/b/2/evaluate.ipynb", json.dumps({"source": 'run = "secret"'}))
+    write(here, "exported/secret-weights.h5", b"weights")
+    write(here, "exported/secretary.h5", b"weights")
     write(here, "batches/b/3/evaluate.ipynb", json.dumps({"source": 'run = "secretary"'}))
-    return {path for path in mirrored(here) if path.startswith(("open", "prepared/open", "batches/b/3"))}
+    return {
+        path
+        for path in mirrored(here)
+        if path.startswith(("open", "prepared/open", "batches/b/3", "exported/secretary"))
+    }
 
 
 def test_restricted_artefacts_stay_home_unless_named(drive, here, mixed, capsys):
     assert main(["push"]) == 0
     assert set(drive.tree("runs")) == mixed
-    assert {"secret", "broken"}.isdisjoint(ids(drive))  # not even the folders' names
+    assert {"secret", "broken", "next", "third"}.isdisjoint(ids(drive))  # not even the folders' names
     said = capsys.readouterr().err
     assert "secret/samples/step-1.npz  (made from restricted data, or cannot be read to tell; it stays here" in said
     assert "--allow-restricted secret)" in said
@@ -206,6 +215,13 @@ def test_restricted_artefacts_stay_home_unless_named(drive, here, mixed, capsys)
     write(here, "secret/evaluate.ipynb", "changed")
     before = drive.tree("runs")
     assert main(["push"]) == 0 and drive.tree("runs") == before
+
+
+def test_what_is_too_large_to_be_looked_into_stays(tmp_path, monkeypatch):
+    (tmp_path / "a.zip").write_bytes(packed("r/data.json", OPEN.encode(), "zip"))
+    assert says_restricted(tmp_path / "a.zip") is False
+    monkeypatch.setattr("drive_sync.restricted.MOST", 5)
+    assert says_restricted(tmp_path / "a.zip") is None
 
 
 def test_a_run_of_restricted_data_says_so_in_its_files(tmp_path):

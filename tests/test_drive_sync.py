@@ -239,6 +239,18 @@ def test_nothing_is_deleted_after_an_error(drive, here, capsys):
     assert main(["pull"]) == 0 and mirrored(here) == {"bad": b"new"}
 
 
+def test_what_a_list_does_not_show_is_asked_for_before_it_is_deleted(drive, here, capsys):
+    keys = run_in_drive(drive, "r", {"a": b"1", "b": b"2", "c": b"3"})
+    assert main(["pull"]) == 0
+    drive.unlisted.add(keys["a"])
+    drive.files[keys["b"]]["parents"] = [{"id": "root"}]  # moved away
+    del drive.files[keys["c"]]
+    assert main(["pull"]) == 5 and mirrored(here) == {"r/a": b"1"}
+    assert "r/a  (Drive did not list it, and yet it is there" in capsys.readouterr().err
+    drive.unlisted.clear()
+    assert main(["pull"]) == 0 and mirrored(here) == {"r/a": b"1"}
+
+
 def test_no_more_is_deleted_than_allowed(drive, here, tmp_path, capsys):
     keys = [drive.add(f"f{k}", b"x", "runs") for k in range(5)]
     assert main(["pull"]) == 0
