@@ -235,6 +235,7 @@ class ContestConfig(JudgeConfig):
     """Which runs and rivals to judge alike, and by whom."""
 
     runs: str = setting("latest", "names of runs under runs/, separated by commas; all of one data set")
+    sets: str = setting("", "files of series judged alike, ours or another tool's: paths of .npz, with commas")
     rivals: str = setting("autoregression,time_vae", "models fitted to the same training part; empty for none")
 
 

@@ -153,7 +153,7 @@ def test_compare(shared):
     quick = ["-p", "judges", "svm", "-p", "judge_seeds", "1", "-p", "epochs", "1", "-p", "rivals", "autoregression"]
     papermill("compare", shared / "compare.ipynb", *quick)
     assert (archive.find("latest").path / "contest-autoregression.json").exists()
-    assert figures(shared / "compare.ipynb") == 1
+    assert figures(shared / "compare.ipynb") == 2
 
 
 def test_evaluate_clinical_tasks(tmp_path):
