@@ -15,7 +15,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
 # without a new measurement. Settings are kept with the result, so config.py may gain fields; the loop in training.py
 # only calls train_step on data.batches, step by step.
 DATA = tuple(f"data/{name}.py" for name in ("batches", "codec", "images", "scaling"))
-TRAINED = ("series.py", *DATA, "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py")
+# Of the networks all but ancestor.py, which no benchmark trains.
+NETWORKS = tuple(f"networks/{name}.py" for name in ("__init__", "blocks", "discriminators", "generators", "recurrence"))
+TRAINED = ("series.py", *DATA, *NETWORKS, "losses.py", "stabilisers.py", "devices.py", "gan.py")
 JUDGED = (*TRAINED, *(f"evaluation/{n}.py" for n in ("baselines", "judges", "report", "similarity", "utility", "view")))
 # Found for pictures larger than those of digits.
 PICTURES = {
