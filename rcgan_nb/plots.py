@@ -23,12 +23,16 @@ def save(figure, path, dpi=150):
 
 
 def gif(pictures, path, milliseconds=250):
-    """Write picture files, in order, as an animation whose last picture stays for two seconds."""
+    """Write picture files, in order, as an animation whose last picture stays for two seconds.
+
+    Large ones are made smaller: an animation holds all of them in memory.
+    """
     from PIL import Image
 
     frames = []
     for picture in pictures:
         with Image.open(picture) as image:
+            image.thumbnail((1000, 1000))
             frames.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
     times = [milliseconds] * (len(frames) - 1) + [2000]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)

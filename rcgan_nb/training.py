@@ -228,6 +228,12 @@ class Loop:
 def _going_on(config, fingerprint) -> archive.Run:
     """The run to go on with, after a check that it may be gone on with, with these settings and data."""
     run = archive.find(config.resume)
+    if "imported" in run.data:
+        raise ValueError(
+            f"run {run.name} was imported from an old archive, which kept neither the state of its random numbers nor "
+            "the order of its data, so it cannot go on as if it had not stopped. Begin a new run with its settings: "
+            f"train(dataclasses.replace(find({run.name!r}).config, start_from={run.name!r}, run_name='', steps=...))."
+        )
     if run.status() == "running":
         beat = run.read_json("heartbeat.json")
         raise ValueError(
