@@ -10,13 +10,15 @@ import sys
 import tarfile
 import zipfile
 
+import legacy_made
 import numpy as np
 import pytest
-from runs_made import process, run_at
+from runs_made import facts, process, run_at
 
 from rcgan_nb import archive, cli
 from rcgan_nb.archive import aside, finder, lineage, pruning, trees
 from rcgan_nb.archive.bring import bring
+from rcgan_nb.archive.run import Run
 from rcgan_nb.archive.verifying import verify
 
 
@@ -128,6 +130,21 @@ def test_links_in_folders_are_not_followed(tmp_path):
     (tmp_path / "here").mkdir()
     (tmp_path / "here/faces").symlink_to(tmp_path / "elsewhere/faces")
     assert found(tmp_path / "here") == {} and list(found(tmp_path / "here/faces")) == ["faces"]
+
+
+def test_old_archives_are_brought_in_chain_by_chain(runs, tmp_path, capsys):
+    for name in ("2019_12_01_10_00_00_RGAN_mnist", "2019_12_02_10_00_00_RCGAN_faces"):
+        legacy_made.run(tmp_path / "pickles", name)
+    legacy_made.run(tmp_path / "pickles", "2019_12_01_10_00_00_RGAN_2019_12_03_10_00_00_mnist")
+    assert cli.main(["runs", "import", str(tmp_path / "pickles")]) == 0
+    out = capsys.readouterr().out
+    assert "logs and pictures only" in out and out.count(" now.") == 2
+    chained = runs / "2019_12_01_10_00_00_RGAN_2019_12_03_10_00_00_mnist"
+    assert sorted(p.name for p in runs.iterdir()) == [chained.name, "2019_12_02_10_00_00_RCGAN_faces"]
+    assert len(facts(Run(chained), "segments.json")) == 2
+    first = tmp_path / "pickles/2019_12_01_10_00_00_RGAN_mnist"
+    assert cli.main(["runs", "import", str(first), "--as", "first"]) == 0
+    assert found()["first"].use == "figures" and cli.main(["runs", "import", str(first), "--as", "first"]) == 1
 
 
 def test_an_archive_of_the_ancestor_is_known(tmp_path):
