@@ -24,6 +24,12 @@ def table(result) -> str:
     return "\n".join(lines)
 
 
+def plain(rows) -> str:
+    """Rows of equal keys as they are."""
+    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
 def section() -> str:
     parts = []
     for path in sorted(RESULTS.glob("*.json")):
@@ -33,6 +39,8 @@ def section() -> str:
         parts.append(f"**{path.stem}**: `{result['command']}` ({where})\n")
         if "rows" in result:
             parts.append(table(result) + "\n")
+        if "trials" in result:
+            parts.append(plain(result["trials"]) + "\n")
         parts.append(
             "\n".join(f"- {'met' if met else '**missed**'}: {bar}" for bar, met in result["bars"].items()) + "\n"
         )

@@ -112,12 +112,12 @@ def judged(data, synthetic, judge) -> dict:
     return {"tstr": float((predicted == validation.y).mean())} | found
 
 
-def intervals(rows) -> list[dict]:
-    """Mean over seeds of tstr and coverage with the 95 % interval of that mean (Student's t), a row per variant."""
+def intervals(rows, measures=("tstr", "coverage")) -> list[dict]:
+    """Mean over seeds of each measure with the 95 % interval of that mean (Student's t), a row per variant."""
     from scipy.stats import t
 
     found = []
-    for measure in [name for name in ("tstr", "coverage") if name in rows[0]]:
+    for measure in [name for name in measures if name in rows[0]]:
         for name in dict.fromkeys(row["variant"] for row in rows):
             values = np.array([row[measure] for row in rows if row["variant"] == name])
             half = 0.0

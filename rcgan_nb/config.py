@@ -4,6 +4,7 @@ A field's name is its name everywhere: notebook parameter, `config.json`, column
 """
 
 import dataclasses
+import json
 import math
 from dataclasses import dataclass
 
@@ -251,6 +252,43 @@ class CompareConfig(DataConfig):
     steps: int = setting(1800, "generator updates of each", low=1)
     judge: str = setting("svm", "classifier for TSTR on the validation part", choices=("svm", "cnn"))
     name: str = setting("stabilise", "how the runs' names begin; finished ones are used again")
+
+
+@dataclass(frozen=True)
+class SweepConfig(Config):
+    """What is searched, and what is cut. `space` and `settings` may be given as dicts."""
+
+    name: str = setting("sweep", "folder under runs/sweeps/, and how the runs' names begin: NAME-0007")
+    space: str = setting(
+        "{learning_rate: [0.0005, 0.001, 0.002], r1_weight: [0.1, 1.0]}",
+        "fields of TrainConfig, each with its values, or a range as in {low: 1e-4, high: 1e-2, log: true}",
+    )
+    settings: str = setting("{dataset: digits, steps: 600}", "fields of TrainConfig that all trials share")
+    search: str = setting("grid", "every combination, random ones, or Optuna's TPE", choices=("grid", "random", "tpe"))
+    trials: int = setting(24, "how many; a grid has one for each of its cells", low=1)
+    goal: str = setting("mmd2", "what is searched for, on the validation part", choices=("mmd2", "tstr", "coverage"))
+    judge: str = setting("svm", "classifier for tstr on the validation part", choices=("svm", "cnn"))
+    seed: int = setting(0, "of the search; that of training is a field like others", low=0, high=2**31 - 1)
+    storage: str = setting("", "database in which trials are kept, as a URL without password; empty is a file")
+    limit: str = setting("", "longest time of a trial, as in 90s, 30m, 2h; empty is none")
+    workers: int = setting(1, "processes that train side by side, each on processor cores of its own", low=1)
+
+    max_loss_ratio: float = setting(100.0, "cut when losses differ by more than so many times; 0 is off", low=0.0)
+    max_gradient: float = setting(1e4, "cut when a gradient norm is greater, or vanishes; 0 is off", low=0.0)
+    min_spread: float = setting(0.3, "cut when samples lie nearer to each other, of real series 1; 0 is off", low=0.0)
+    min_share: float = setting(0.0, "cut when a class gets less of its share of samples; 0 is off", low=0.0)
+    median_of: int = setting(5, "cut when mmd2 is behind the median of finished trials, if so many; 0 is off", low=0)
+    cut_after: int = setting(300, "steps before which nothing is cut", low=0)
+    cut_patience: int = setting(100, "steps out of bounds after which a trial is cut", low=0)
+
+    finalists: int = setting(3, "how many of the best are trained again before one is called the best", low=1)
+    final_seeds: int = setting(3, "seeds with which each of them is trained", low=1)
+
+    @classmethod
+    def make(cls, **values):
+        """As of all configurations; a dict stands for its text."""
+        texts = {k: json.dumps(v) for k, v in values.items() if k in ("space", "settings") and isinstance(v, dict)}
+        return super().make(**values | texts)
 
 
 @dataclass(frozen=True)

@@ -348,3 +348,54 @@ def trade_off(points, *, utility, privacy, chance):
     seaborn.despine(figure)
     figure.tight_layout()
     return _done(figure)
+
+
+def parallel(rows, axes, value):
+    """Parallel coordinates: a line for each row over the axes, its colour by `value`; grey where there is none.
+
+    Args:
+        rows: dicts that hold the axes and `value`, which may be None. An axis of numbers that span more than a factor
+            of 50 is logarithmic; one of anything else has its values in equal steps.
+    """
+    figure, axis = plt.subplots(figsize=(2 + 1.8 * len(axes), 4.5))
+    heights = np.transpose([_heights(axis, k, [row[name] for row in rows]) for k, name in enumerate(axes)])
+    known = [row[value] for row in rows if row.get(value) is not None]
+    norm = plt.Normalize(min(known, default=0), max(known, default=1))
+    for row, line in zip(rows, heights, strict=True):
+        lost = row.get(value) is None
+        colour = "0.8" if lost else plt.cm.viridis(norm(row[value]))
+        axis.plot(range(len(axes)), line, color=colour, zorder=1 if lost else 2, linewidth=1.0 if lost else 2.0)
+    axis.set_xticks(range(len(axes)), axes)
+    axis.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.3, len(axes) - 0.4))
+    seaborn.despine(left=True, bottom=True)
+    figure.colorbar(plt.cm.ScalarMappable(norm, "viridis"), ax=axis, label=value)
+    return _done(figure)
+
+
+def _heights(axis, place, values):
+    """Where values lie on one of the parallel axes, from 0 to 1, which is drawn with their names."""
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
+    kinds = sorted(set(values), key=None if numbers else str)
+    if numbers and len(kinds) > 1:
+        scale = np.log if kinds[0] > 0 and kinds[-1] > 50 * kinds[0] else np.asarray
+        low, high = scale(kinds[0]), scale(kinds[-1])
+        found = [(scale(v) - low) / (high - low) for v in values]
+    else:
+        found = [kinds.index(v) / max(len(kinds) - 1, 1) for v in values]
+    shown = dict(zip(values, found, strict=True))
+    axis.axvline(place, color="0.6", linewidth=0.8, zorder=0)
+    for kind in kinds if len(kinds) <= 8 else (kinds[0], kinds[-1]):
+        text = f"{kind:.3g}" if isinstance(kind, float) else str(kind)
+        back = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+        axis.text(place + 0.04, shown[kind], text, fontsize="x-small", va="center", zorder=3, bbox=back)
+    return found
+
+
+def gallery(pictures):
+    """Picture files side by side, each under its name."""
+    figure, axes = plt.subplots(1, len(pictures), figsize=(6 * len(pictures), 6), squeeze=False)
+    for axis, (name, path) in zip(axes[0], pictures.items(), strict=True):
+        axis.imshow(plt.imread(path))
+        axis.set_title(name, fontsize="small", wrap=True)
+        axis.axis("off")
+    return _done(figure)

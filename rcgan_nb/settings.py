@@ -24,7 +24,7 @@ class Config:
 
     def __post_init__(self):
         for f in dataclasses.fields(self):
-            object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+            object.__setattr__(self, f.name, checked(f, getattr(self, f.name)))
 
     @classmethod
     def names(cls) -> list[str]:
@@ -51,8 +51,8 @@ class Config:
         return cls.make(**json.loads(Path(path).read_text()))
 
 
-def _checked(f, value):
-    """The value in the field's own type, or a ValueError that says what came and what was expected."""
+def checked(f, value):
+    """The value in the own type of a dataclass field, or a ValueError that says what came and what was expected."""
     kind = type(f.default)
     if kind is float and type(value) is int:
         value = float(value)

@@ -41,6 +41,7 @@ ROOMS = [
     "protocol",
     "notebook",
     "runtimes",
+    "sweep",
     "cli",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}

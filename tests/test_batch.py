@@ -183,7 +183,7 @@ def test_every_end_is_told_from_every_other_and_only_what_lacks_is_run_again(wri
     assert cli.main(["batch", str(listed(tmp_path, json.dumps(entries[:2]))), "--at-once", "2"]) == 1
     assert [ran(tmp_path).count(word) for word in ("fine", "w0", "w1")] == [1, 2, 1]
     table = io.StringIO()
-    Console(file=table, width=120).print(batch._table(queue[:3]))
+    Console(file=table, width=120).print(batch._table(batch.rows(queue[:3])))
     assert "1 finished, 2 failed" in table.getvalue() and "SystemExit" not in table.getvalue()
 
 
@@ -278,7 +278,15 @@ def test_a_claim_holds_while_its_process_lives(writer, runs):
     facts = json.loads(path.read_text())
     path.write_text(json.dumps(facts | {"host": "elsewhere"}))
     assert not two.claim()  # nobody here can see whether that process lives
-    assert f"on elsewhere; if that machine has given up, delete the last attempt in {one.folder}" in batch.outlook(two)
+    assert "on elsewhere; it is free again when that machine has been silent for 10 minutes" in batch.outlook(two)
+    os.utime(path, (time.time() - 601,) * 2)
+    assert not two.owner()
+    run = archive.Run(runs / "going-on")
+    run.path.mkdir()
+    (run.path / "config.json").write_text("{}")
+    run.write_json("heartbeat.json", {"state": "running", "host": "elsewhere", "time": time.time()})
+    one.note(run="going-on")
+    assert two.owner()  # whoever began it is dead, but not what it began
     path.write_text(json.dumps(facts | {"started": facts["started"] - 100}))  # its number was given away again
     assert two.claim() and not one.claim() and len(list(one.folder.glob("attempt-*"))) == 2
     two.note(state="finished", attempt=2)
@@ -303,7 +311,7 @@ def test_a_long_table_shows_what_runs_or_went_wrong(writer, runs):
         t.folder.mkdir(parents=True)
         t.note(state=state, reason="[no] markup")
     table = io.StringIO()
-    Console(file=table, width=120).print(batch._table(queue))
+    Console(file=table, width=120).print(batch._table(batch.rows(queue)))
     assert "1 finished, 1 failed, 19 waiting" in table.getvalue() and "[no] markup" in table.getvalue()
     assert [word in table.getvalue() for word in ("w0 ", "w1 ", "w2 ")] == [False, True, False]
 

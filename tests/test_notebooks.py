@@ -34,6 +34,7 @@ CONFIGS = {
     "plot_series": config.PlotConfig,
     "stabilise": config.CompareConfig,
     "sync": config.SyncConfig,
+    "sweep": config.SweepConfig,
 }
 
 
@@ -216,6 +217,20 @@ def test_stabilise(shared):
     assert len(runs) == EVERY_SWITCH.count(";") + 1 and all(archive.find(n).status() == "finished" for n in runs)
     before = {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
     papermill("stabilise", shared / "s.ipynb", *settings)
+    assert before == {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
+
+
+def test_sweep(shared):
+    """Two trials and one final; a second pass finds the runs and trains none."""
+    tiny = "{dataset: digits, steps: 6, hidden_units: 8, batch_size: 16, r1_weight: 0, r2_weight: 0, watch_every: 3}"
+    settings = ["-p", "space", "{learning_rate: [1e-3, 2e-3]}", "-p", "settings", tiny, "-p", "name", "tiny"]
+    settings += ["-p", "finalists", "1", "-p", "final_seeds", "1", "-p", "workers", "2"]
+    papermill("sweep", shared / "w.ipynb", *settings)
+    assert figures(shared / "w.ipynb") == 3
+    runs = sorted(path.parent.name for path in (shared / "runs").glob("tiny-*/validation.json"))
+    assert len(runs) == 3 and {"tiny-0000", "tiny-0001"} < set(runs)
+    before = {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
+    papermill("sweep", shared / "w.ipynb", *settings)
     assert before == {n: archive.find(n).read_json("heartbeat.json")["time"] for n in runs}
 
 

@@ -14,6 +14,7 @@ VERBS = {
     "devices": "what this machine has, and what of it is free: processors, memory, disk, GPUs",
     "guard": "look after the runs of this machine: end what outgrows its limits, with a checkpoint, and write a mail",
     "runs": "find runs; join, prune, extract, bring in, check and restore them",
+    "sweep": "search for settings: trials that workers train, limits that cut them, and the best trained again",
 }  # name -> what it does, in the words of --help
 
 
@@ -33,7 +34,3 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("rcgan: stopped", file=sys.stderr)
         return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,7 @@
 """Ending a run early, when it gets no better or has left its bounds."""
 
+import numpy as np
+
 STALLED = 1e-6  # a gradient norm below moves nothing any more
 NEEDS = {"mmd2": ("mmd2",), "gradient": ("d_grad", "g_grad"), "loss_ratio": ("loss_ratio",)}
 
@@ -68,13 +70,19 @@ def reason(config, columns) -> str:
     if not steps:
         return ""
     if config.stop_on == "mmd2":
-        well, what = [steps[columns["mmd2"].index(min(columns["mmd2"]))]], "mmd2 did not fall"
+        idle, what = steps[-1] - steps[columns["mmd2"].index(min(columns["mmd2"]))], "mmd2 did not fall"
     else:
         low = STALLED if config.stop_on == "gradient" else 1 / config.stop_limit
-        rows = zip(*(columns[name] for name in NEEDS[config.stop_on]), strict=True)
-        well = [
-            step for step, row in zip(steps, rows, strict=True) if low <= min(row) and max(row) <= config.stop_limit
-        ]
+        idle = outside(steps, [columns[name] for name in NEEDS[config.stop_on]], low, config.stop_limit)[-1]
         what = f"{' or '.join(NEEDS[config.stop_on])} lay outside {low:g} to {config.stop_limit:g}"
-    idle = steps[-1] - (well[-1] if well else steps[0])
     return f"{what} for {idle:.0f} steps (stop_patience {config.stop_patience})" * (idle >= config.stop_patience)
+
+
+def outside(steps, figures, low, high) -> np.ndarray:
+    """At each row, the steps since all figures last lay within low to high, or since the first row.
+
+    Args:
+        steps: `(rows,)`; figures: `(columns, rows)`.
+    """
+    well = [low <= min(row) and max(row) <= high for row in zip(*figures, strict=True)]
+    return np.subtract(steps, np.maximum.accumulate(np.where(well, steps, steps[0])))

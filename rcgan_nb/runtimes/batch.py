@@ -11,6 +11,7 @@ import time
 from collections import Counter
 
 from rcgan_nb import archive, paths
+from rcgan_nb.archive.run import SILENT_AFTER
 from rcgan_nb.runtimes.task import ENDED, Task
 from rcgan_nb.training import Stop
 
@@ -33,7 +34,7 @@ def run(jobs, name, *, at_once=1) -> list[Task]:
     Raises: KeyboardInterrupt: stopped by Ctrl-C or SIGTERM, after every job has ended its step; a second one kills.
     """
     begun, queue = time.time(), tasks(jobs, name)
-    with Stop() as stop, _shown(queue) as show:
+    with Stop() as stop, shown(lambda: rows(queue)) as show:
         try:
             while _step(queue, begun, 0 if stop.asked else at_once):
                 show()
@@ -97,7 +98,7 @@ def _held(task) -> str:
     if task.process or not owner:
         return ""
     here = owner["host"] == socket.gethostname()
-    free = "" if here else f"; if that machine has given up, delete the last attempt in {task.folder}"
+    free = "" if here else f"; it is free again when that machine has been silent for {SILENT_AFTER // 60} minutes"
     return f"is run by process {owner['pid']} on {owner['host']}{free}"
 
 
@@ -128,28 +129,31 @@ def rows(queue) -> list[tuple]:
 
 
 @contextlib.contextmanager
-def _shown(queue):
-    """A function that shows the queue: one living table in a terminal, else a line for each change."""
+def shown(rows):
+    """A function that shows what `rows` gives: one living table in a terminal, else a line for each change.
+
+    Args:
+        rows: gives a tuple as of `rows` above for each job, in the same order every time.
+    """
     from rich.console import Console
     from rich.live import Live
 
     console = Console()
     if not console.is_terminal:
-        yield _Lines(queue)
+        yield _Lines(rows)
         return
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda: live.update(_table(queue), refresh=True)
+        yield lambda: live.update(_table(rows()), refresh=True)
 
 
-def _table(queue):
+def _table(shown):
     from rich.table import Table
     from rich.text import Text
 
-    counts = Counter(task.state["state"] for task in queue)
+    counts = Counter(state for _, state, *_ in shown)
     table = Table(title=", ".join(f"{number} {state}" for state, number in counts.items()))
     for name in ("job", "state", "at", "left", ""):
         table.add_column(name)
-    shown = rows(queue)
     if len(shown) > MOST:
         shown = [row for row in shown if row[1] not in ("finished", "waiting")]
     for row in shown:
@@ -160,14 +164,14 @@ def _table(queue):
 class _Lines:
     """A line for each job whose state has changed, and now and then for each that runs."""
 
-    def __init__(self, queue):
-        self.queue, self.shown, self.told = queue, {}, time.time()
+    def __init__(self, rows):
+        self.rows, self.shown, self.told = rows, {}, time.time()
 
     def __call__(self):
         again = time.time() - self.told > TOLD
         self.told = time.time() if again else self.told
-        for task, (label, state, far, left, reason) in zip(self.queue, rows(self.queue), strict=True):
-            if state != self.shown.get(task.job.id, "waiting") or (again and state == "running"):
+        for k, (label, state, far, left, reason) in enumerate(self.rows()):
+            if state != self.shown.get(k, "waiting") or (again and state == "running"):
                 words = (state, far, left and f"{left} left", reason)
                 print(f"{label}: {', '.join(filter(None, words))}", flush=True)
-            self.shown[task.job.id] = state
+            self.shown[k] = state

@@ -132,11 +132,11 @@ def from_environment():
             f"RCGAN_JUPYTER_URL is {url!r}; the engine jupyter needs the server's address there, such as "
             "http://127.0.0.1:8888, and the token in RCGAN_JUPYTER_TOKEN (`jupyter server list` shows both)."
         )
-    token = os.environ.get("RCGAN_JUPYTER_TOKEN") or _from_keyring(url)
+    token = os.environ.get("RCGAN_JUPYTER_TOKEN") or from_keyring(url)
     return Server(url, {"Authorization": f"token {token}"} if token else {})
 
 
-def _from_keyring(url) -> str:
+def from_keyring(url) -> str:
     """The password kept for the user `url` of the service rcgan_nb (`keyring set rcgan_nb URL`); empty when none is."""
     try:
         import keyring

@@ -17,10 +17,12 @@ import psutil
 import yaml
 
 from rcgan_nb import archive, paths
-from rcgan_nb.archive.run import alive, this_process
+from rcgan_nb.archive.run import SILENT_AFTER, alive, this_process
 
 GRACE = 60  # seconds from asking a job to stop until it is killed: a step, and a checkpoint
 GRACE_ELSEWHERE = 300  # on another machine, from where its results come home first
+SIGN_OF_LIFE = 30  # seconds between the signs that an owner gives to other machines
+OVER_LIMIT = "it ran over its limit"
 # The shell waits for our word, so that no job runs that is not on record, and keeps the exit code, though we be dead.
 SHELL = 'trap : INT TERM; read go || exit; "$@" </dev/null; echo $? >"$0"'
 STEP = re.compile(r"(step \d+/\d+)(?:[^\r\n]* ([\d:]+) left)?")  # as training prints it
@@ -33,10 +35,13 @@ class Task:
 
     Attributes:
         process: the shell around papermill, while it runs and is ours to watch.
+        said: files in which to look how far it is, each with what to look for and the unit of that.
     """
 
+    said = (("output.txt", STEP, ""), ("log.txt", CELL, "cell "))
+
     def __init__(self, batch: Path, job):
-        self.job, self.folder, self.process = job, batch / job.id, None
+        self.job, self.folder, self.process, self.attempt = job, batch / job.id, None, 0
         self.book = self.folder / job.notebook.name
         given = job.parameters.get("resume") or job.parameters.get("run_name") or f"{batch.name}-{job.id}"
         self.run = given if job.makes_run else ""
@@ -50,48 +55,63 @@ class Task:
             return {"state": "waiting", "reason": "", "attempt": 0, "ended": 0.0}
 
     def note(self, **facts):
-        _write(self.folder / "state.json", self.state | facts)
+        write_json(self.folder / "state.json", self.state | facts)
 
     def owner(self) -> dict:
         """Process and host of the batch that works on this job; empty when none does."""
-        attempts = self._attempts()
+        attempts = self.attempts()
         if not attempts or (self.state["attempt"] == len(attempts) and self.state["state"] in ENDED):
             return {}
         owner = json.loads(attempts[-1].read_text())
-        return owner if owner["host"] != socket.gethostname() or alive(owner) else {}
+        there = alive(owner) if owner["host"] == socket.gethostname() else self._heard_of(attempts[-1])
+        return owner if there else {}
 
-    def _attempts(self) -> list[Path]:
+    def _heard_of(self, attempt) -> bool:
+        """Whether an owner on another machine, or the training it began there, has given a sign of life of late."""
+        if time.time() - attempt.stat().st_mtime < SILENT_AFTER:
+            return True
+        try:
+            return archive.find(self.state["run"]).status() == "running"
+        except (KeyError, FileNotFoundError):
+            return False
+
+    def attempts(self) -> list[Path]:
         return sorted(self.folder.glob("attempt-*.json"))
 
     def claim(self) -> bool:
         """Take the job for this process, if nobody else has: attempts are numbered, and a number is given once."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        number = len(self._attempts()) + 1
+        number = len(self.attempts()) + 1
         if self.owner():
             return False
         partial = self.folder / f"{uuid.uuid4().hex}.partial"
-        _write(partial, this_process() | {"host": socket.gethostname(), "time": time.time()})
+        write_json(partial, this_process() | {"host": socket.gethostname(), "time": time.time()})
         try:
             os.link(partial, self.folder / f"attempt-{number:04}.json")
         except FileExistsError:
             return False
         finally:
             partial.unlink()
-        if self.state["state"] == "finished":  # in the moment before
+        self.attempt = number
+        if self.done():  # in the moment before
             self.note(attempt=number)
             return False
         return True
 
+    def done(self) -> bool:
+        """Whether it has ended for good."""
+        return self.state["state"] == "finished"
+
     def start(self):
         """Run the claimed job; where a batch died before its job, watch that, or note how it ended."""
-        number, before = len(self._attempts()), self.state
+        number, before = len(self.attempts()), self.state
         if before["state"] == "running":
             self.note(attempt=number)
             if alive(before):
                 self.process = psutil.Process(before["pid"])
                 return
             self._conclude()
-            if self.state["state"] == "finished":
+            if self.done():
                 return
         parameters = self._parameters()
         for path in (self.book, self.folder / "exit", self.folder / "output.txt"):
@@ -133,12 +153,12 @@ class Task:
             return given | {"run_name": before, "resume": before}
         except FileNotFoundError:
             taken = (paths.runs() / before / "config.json").exists()
-            return given | {"run_name": f"{self.run}-{len(self._attempts())}" if taken else before}
+            return given | {"run_name": f"{self.run}-{len(self.attempts())}" if taken else before}
 
     def progress(self) -> tuple[str, str]:
         """How far it is ('step 20/300', 'cell 3/7') and how long it will take ('1:30'); empty where not known."""
-        for name, pattern, unit in (("output.txt", STEP, ""), ("log.txt", CELL, "cell ")):
-            found = pattern.findall(_tail(self.folder / name))
+        for name, pattern, unit in self.said:
+            found = pattern.findall(tail(self.folder / name))
             if found:
                 far, left = found[-1]
                 return unit + far, "" if unit and self.job.makes_run else left  # a cell of training is most of it
@@ -150,15 +170,33 @@ class Task:
             self._conclude()
             return
         now, state = time.time(), self.state
+        self._give_sign(now)
         if self.job.limit and not state["stopped"] and now > state["begun"] + self.job.limit:
-            self.stop("it ran over its limit")
+            self.stop(OVER_LIMIT)
         elif state["stopped"] and now > state["asked"] + (GRACE if self.job.runtime == "local" else GRACE_ELSEWHERE):
             self.kill()
+
+    def _give_sign(self, now):
+        """Tell other machines that this one lives; one that slept too long finds the job taken, and leaves it."""
+        own, *later = self.attempts()[self.attempt - 1 :]
+        if later:
+            self.kill()
+        elif now - own.stat().st_mtime > SIGN_OF_LIFE:
+            os.utime(own)
 
     def _conclude(self):
         self.process = None
         state, reason = self.verdict()
         self.note(state=state, reason=reason, ended=time.time())
+
+    @property
+    def code(self) -> str:
+        """Exit code of the last attempt; empty where its shell was killed, too."""
+        return tail(self.folder / "exit").strip()
+
+    def why_not(self) -> str:
+        """Why the last attempt did not go through; empty if it did."""
+        return why_not(self.book, self.code, tail(self.folder / "log.txt"))
 
     def stop(self, why):
         """Interrupt the cell that runs, as the stop button does: training ends its step and keeps a checkpoint.
@@ -188,8 +226,7 @@ class Task:
         beat = _beat(state["run"])
         if beat.get("time", 0) <= state["beat"]:  # the attempt ended before it touched the run
             beat = {}
-        code = _tail(self.folder / "exit").strip()
-        reason = why_not(self.book, code, _tail(self.folder / "log.txt"))
+        reason = self.why_not()
         if beat.get("state") == "finished" if self.job.makes_run else not reason:
             return "finished", f"but after training: {reason}" if reason else ""
         cause = state["stopped"] or reason or beat.get("error") or "it left no run"
@@ -213,21 +250,21 @@ def why_not(book, code, log) -> str:
     for cell in cells:
         for output in cell.outputs:
             if output.output_type == "error":
-                return f"In [{cell.execution_count}]: {output.ename}: {_line(output.evalue)}"
+                return f"In [{cell.execution_count}]: {output.ename}: {last_line(output.evalue)}"
     if code == "138":
         return "its kernel died (out of memory?)"
     if code != "0":
-        return f"papermill ended with {code}: {_line(log)}" if code else "its process was killed"
+        return f"papermill ended with {code}: {last_line(log)}" if code else "its process was killed"
     return "" if cells and cells[-1].execution_count else "it ended before its last cell"
 
 
-def _line(text) -> str:
+def last_line(text) -> str:
     """The last line of a text that says anything, cut to what a table can show."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:300] if lines else ""
 
 
-def _tail(path, size=4096) -> str:
+def tail(path, size=4096) -> str:
     try:
         with open(path, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))
@@ -255,7 +292,7 @@ def _over(process) -> bool:
     return True
 
 
-def _write(path, values):
+def write_json(path, values):
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(values, indent=1) + "\n")
     os.replace(partial, path)
