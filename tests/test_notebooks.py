@@ -13,10 +13,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from mail_servers import PASSWORD, Delivers, Dovecot, needs_dovecot, smtp_server
+from review_made import PEOPLE, links, people, reply
 from runs_made import process, run_at
 
 from rcgan_nb import archive, config, load
 from rcgan_nb.evaluation import Report
+from rcgan_nb.review import ReviewConfig
 from rcgan_nb.series import SeriesSet
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -29,6 +32,7 @@ CONFIGS = {
     "esteban2017": config.ProtocolConfig,
     "evaluate": config.EvaluateConfig,
     "generate": config.GenerateConfig,
+    "review": ReviewConfig,
     "runs": config.RunsConfig,
     "prepare": config.PrepareConfig,
     "plot_series": config.PlotConfig,
@@ -262,6 +266,35 @@ def test_runs(shared):
         assert archive.find("both").metrics()["step"][-1] == 150 and not (folder / "second").exists()
         text = json.dumps(nbformat.read(shared / "r.ipynb", 4))
         assert "it is no whole zip" in text and "image/png" in text
+
+
+@needs_dovecot
+def test_review(shared, monkeypatch):
+    """Mails go out to real servers, are answered by their links, and become a score the next time."""
+    dovecot = Dovecot("rcgan", *PEOPLE)
+    smtp = smtp_server(Delivers(dovecot))
+    people()
+    monkeypatch.setenv("RCGAN_SMTP_URL", f"smtp://rcgan@127.0.0.1:{smtp.port}")
+    monkeypatch.setenv("RCGAN_IMAP_URL", f"imap://rcgan@127.0.0.1:{dovecot.port}")
+    monkeypatch.setenv("RCGAN_MAIL_FROM", "rcgan@lab.example")
+    for kind in ("SMTP", "IMAP"):
+        monkeypatch.setenv(f"RCGAN_{kind}_PASSWORD", PASSWORD)
+    try:
+        said = papermill("review", shared / "v.ipynb", "-p", "send", "True", "--log-output").stderr
+        assert (
+            "to bert <bert@lab.example>: 1" in said
+            and "3 mails went" in said
+            and "click below; where there is none" in said
+        )
+        for who, address in PEOPLE.items():
+            (mail,) = dovecot.mails(who)
+            dovecot.append("rcgan", [reply(address, *links(mail)["the left one"])])
+        said = papermill("review", shared / "v.ipynb", "-p", "collect", "True", "--log-output").stderr
+        assert "3 answers to 3 questions" in said and figures(shared / "v.ipynb") == 1
+    finally:
+        smtp.stop()
+        dovecot.stop()
+    assert PASSWORD not in (shared / "v.ipynb").read_text() + said
 
 
 def test_colab(shared):

@@ -4,6 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from rcgan_nb.archive import finder
+from rcgan_nb.cli import parts
 
 HOW = {
     "list": "all runs, in the runs folder or in other folders and archive files, and what cannot be used and why",
@@ -18,11 +19,7 @@ HOW = {
 
 
 def add(parser):
-    verbs = parser.add_subparsers(required=True, metavar="WHAT")
-    made = {}
-    for name, what in HOW.items():
-        made[name] = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        made[name].set_defaults(run=globals()[f"_{name}"])
+    made = parts(parser, HOW, globals())
     for name in ("show", "merge", "extract"):
         made[name].add_argument("name", metavar="RUN", help="its name, or its path")
     for name in ("prune", "verify"):
