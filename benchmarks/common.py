@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -39,6 +41,16 @@ def code_hash(parts) -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def loaded_by(*modules) -> list[str]:
+    """Files of the package that importing these modules loads, for figures that all of a notebook's code decides."""
+    program = (
+        f"import sys, {', '.join(modules)}; print(*(m.__file__ for m in sys.modules.values() if '{PACKAGE.name}' in "
+    )
+    program += "(getattr(m, '__package__', '') or '').split('.')[:1]), sep=chr(10))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return sorted(Path(line).relative_to(PACKAGE).as_posix() for line in done.stdout.splitlines())
 
 
 def machine() -> str:
