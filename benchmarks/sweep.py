@@ -25,6 +25,9 @@ TINY = {"dataset": "digits", "hidden_units": 8, "batch_size": 16, "r1_weight": 0
 NO_CUTS = {"max_loss_ratio": 0.0, "max_gradient": 0.0, "min_spread": 0.0, "median_of": 0}
 CELLS = {"learning_rate": [k * 1e-3 for k in range(1, 9)], "latent_dim": [4, 8, 16, 32, 64]}
 KILLS = 20
+MINUTE = 3500  # steps of a trial of about 60 seconds
+NEVER_BROKEN = {"max_loss_ratio": 1e9, "max_gradient": 1e9, "min_spread": 1e-9, "min_share": 0.0, "median_of": 2}
+ALIKE = 16  # trials of equal length
 EXAMPLE = {
     "name": "example",
     "space": {
@@ -48,14 +51,14 @@ def kills():
     from rcgan_nb.config import SweepConfig
     from rcgan_nb.sweep import Sweep, results
 
-    settings = TINY | {"steps": 300, "watch_every": 50, "checkpoint_every": 25, "sample_every": 300}
+    settings = TINY | {"steps": 500, "watch_every": 50, "checkpoint_every": 25, "sample_every": 500}
     given = NO_CUTS | {"name": "kills", "space": CELLS, "settings": settings, "workers": 4}
     sweep = Sweep.begin(SweepConfig.make(**given))
     struck = _strike(sweep, _started(sweep.folder.parent.parent, given))
     trials = sweep.trials()
     runs = [archive.find(trial.user_attrs["run"]) for trial in trials]
     wanted = sorted(Sweep.open("kills").space.cells()[0], key=str)
-    steps = list(range(20, 301, 20))
+    steps = list(range(20, 501, 20))
     made = generate(archive.find(results.ranked(sweep)[0].user_attrs["run"]), count=100, which="best")
     finished = [p.parent for p in sweep.folder.parents[1].glob("*/heartbeat.json") if "finished" in p.read_text()]
     went_on = sum(len(run.read_json("segments.json")) > 1 for run in runs)
@@ -63,7 +66,8 @@ def kills():
         f"{len(trials)} cells, 4 workers, {len(struck)} struck at random moments ({_counted(struck.values())}): every "
         f"cell finished": len(trials) == 40 and all(trial.state.name == "COMPLETE" for trial in trials),
         f"each exactly once: {len(finished)} finished runs, every step of each once, {went_on} went on from a "
-        f"checkpoint": len(finished) == len({run.name for run in runs}) == 40
+        f"checkpoint": went_on > 0
+        and len(finished) == len({run.name for run in runs}) == 40
         and all(run.metrics()["step"] == steps for run in runs),
         "none lost: the cells are those of the grid, and their runs were trained with their values": wanted
         == sorted((trial.params for trial in trials), key=str)
@@ -95,8 +99,11 @@ def _strike(sweep, process):
             owner, state = task.owner(), task.state
             if not owner or state["state"] != "running":
                 continue
-            at = begun.setdefault(task.job.id, now + moments.uniform(0, 15))
-            if now > at and len(struck) < KILLS:
+            # Half of them from the start of the process, the others while it trains.
+            trains = (task.archived.path / "metrics.csv").exists()
+            early, wait = begun.setdefault(task.job.id, (moments.random() < 0.5, moments.uniform(0, 5)))
+            since = begun.setdefault((task.job.id, trains), now)
+            if (early or trains) and now > since + wait and len(struck) < KILLS:
                 struck[task.job.id] = what = moments.choice(["worker", "training", "both"])
                 _kill(owner["pid"], state["pid"], what)
                 print(f"struck {len(struck)}: {what} of {task.job.id}", flush=True)
@@ -122,8 +129,8 @@ def overhead():
     from rcgan_nb.config import SweepConfig
     from rcgan_nb.sweep import Sweep
 
-    given = {"name": "overhead", "space": {"seed": [0, 1]}, "settings": TINY | {"steps": 3500, "watch_every": 100}}
-    sweep = Sweep.begin(SweepConfig.make(**given | {"median_of": 1}))
+    given = {"name": "overhead", "space": {"seed": [0, 1]}, "settings": TINY | {"steps": MINUTE, "watch_every": 100}}
+    sweep = Sweep.begin(SweepConfig.make(**given | NEVER_BROKEN))
     process = psutil.Popen([sys.executable, "-m", "rcgan_nb.cli", "sweep", "work", "overhead"])
     first, second = sweep.tasks()
     while first.state["state"] == "waiting":
@@ -159,15 +166,15 @@ def speed():
     assert len(cores) > 1, "this needs two cores"
     seconds = {}
     for count in (1, 2):
-        given = {"name": f"speed-{count}", "space": {"seed": list(range(16))}, "settings": TINY | {"steps": 600}}
+        given = {"name": f"speed-{count}", "space": {"seed": list(range(ALIKE))}, "settings": TINY | {"steps": 600}}
         sweep = Sweep.begin(SweepConfig.make(**NO_CUTS | given))
         os.sched_setaffinity(0, cores[:count])
         begun = time.time()
         sweep.train(count)
         seconds[count] = time.time() - begun
-        assert len(sweep.completed()) == 16
+        assert len(sweep.completed()) == ALIKE
     ratio = seconds[1] / seconds[2]
-    text = f"16 trials: 2 workers pinned to a core each {ratio:.2f} times as fast as 1 ({seconds[1]:.0f} s, "
+    text = f"{ALIKE} trials: 2 workers pinned to a core each {ratio:.2f} times as fast as 1 ({seconds[1]:.0f} s, "
     return {f"{text}{seconds[2]:.0f} s) >= 1.8": ratio >= 1.8}
 
 

@@ -292,7 +292,7 @@ def test_what_ended_for_good_is_told_from_what_goes_on(state, code, done):
     task.folder.mkdir()
     task.note(**{"attempt": 1, "reason": "", "stopped": ""} | state)
     (task.folder / "exit").write_text(f"{code}\n")
-    assert task.done() == task.is_over() == done
+    assert task.done() == done
     if state["state"] == "waiting":
         return
     for _ in range(task.state["attempt"]):
@@ -315,7 +315,7 @@ def ended(sweep, number, *, mmd2=None, cut=None, tstr=0.5, **other):
         run.write_json("validation.json", {"mmd2": mmd2, "tstr": tstr, "coverage": 0.9})
     task.note(**facts | other)
     task = Trial(sweep, sweep.trials()[number])
-    assert task.is_over() and not task.told
+    assert task.done() and not task.told
     task.settle()
     task.settle()  # another worker may come to it, too
     return run
@@ -351,7 +351,7 @@ def test_without_survivors_it_says_which_rule_cut_how_many(capsys):
     assert cli.main(["sweep", "best", "s"]) == 1
     assert "none of 4 trials survived: spread 2, median 1, failed 1. Widen the limits" in capsys.readouterr().err
     assert cli.main(["sweep", "status", "s"]) == 0
-    assert "of these 2 by spread, 1 by median, 1 by failed" in capsys.readouterr().out
+    assert "cut or failed: spread 2, median 1, failed 1" in capsys.readouterr().out
 
 
 def test_a_trial_over_its_limit_is_cut_by_that():

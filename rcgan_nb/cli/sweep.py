@@ -120,7 +120,7 @@ def _status(given):
     counts = found["state"].value_counts()
     print(", ".join(f"{count} {state}" for state, count in counts.items()))
     if cuts := results.cuts(sweep):
-        print("of these " + ", ".join(f"{count} by {rule}" for rule, count in cuts.items()))
+        print("cut or failed: " + ", ".join(f"{rule} {count}" for rule, count in cuts.items()))
     return 0 if set(counts.index) <= {"finished", "cut", "failed"} else 1
 
 

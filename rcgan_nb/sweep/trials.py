@@ -73,14 +73,10 @@ class Attempted(Task):
             return state["attempt"] >= most or any(what in state["reason"] for what in AGAIN)
         return state["state"] == "finished"
 
-    def is_over(self) -> bool:
-        """Whether it is done, and nobody is about to go on with it."""
-        return self.done() and not self.owner()
-
     @property
     def told(self) -> bool:
         """Whether all is done and known to those who count."""
-        return self.is_over()
+        return self.done()
 
     def row(self) -> tuple:
         """What a table shows of it: label, state, how far it is, time left, and what there is to say."""

@@ -44,7 +44,7 @@ def _next(sweep):
     for task in sweep.tasks():
         if task.told:
             continue
-        if task.is_over():
+        if task.done():
             task.settle()
             continue
         left = True
@@ -69,7 +69,7 @@ def _run(task, stop):
         task.kill()
         raise
     print(f"{task.job.id}: {task.state['state']} {task.state['reason']}", flush=True)
-    if task.is_over():
+    if task.done():
         task.settle()
 
 
