@@ -9,22 +9,15 @@ from urllib.parse import quote
 import pytest
 from database_server import PASSWORD, needs_postgres, postgres
 from runs_made import run_at
+from sweeps_made import GRID, OFF, ended, sweep_of
 
-from rcgan_nb import cli
+from rcgan_nb import archive, cli
 from rcgan_nb.config import SweepConfig
 from rcgan_nb.runtimes.task import OVER_LIMIT
-from rcgan_nb.sweep import Sweep, results, workers
+from rcgan_nb.sweep import Sweep, results, rules, workers
 from rcgan_nb.sweep.space import Space
 from rcgan_nb.sweep.sweeps import Plan
-from rcgan_nb.sweep.trials import FAILED, KILLED, Trial
-
-GRID = {"space": {"learning_rate": [0.001, 0.002], "hidden_units": [4, 8]}, "settings": {"dataset": "digits"}}
-
-OFF = {"max_loss_ratio": 0, "max_gradient": 0, "min_spread": 0, "median_of": 0, "cut_after": 0, "cut_patience": 0}
-
-
-def sweep_of(**settings):
-    return Sweep.begin(SweepConfig.make(**GRID | {"name": "s"} | settings))
+from rcgan_nb.sweep.trials import FAILED, KILLED
 
 
 def test_a_grid_is_every_combination_that_can_be_trained():
@@ -201,6 +194,74 @@ def test_a_sweep_in_postgresql_takes_its_password_from_the_environment(runs, mon
         Sweep.open("s").trials()
 
 
+def columns(**figures):
+    return {"step": [10.0, 20.0, 30.0, 40.0, 50.0], **figures}
+
+
+METRICS = columns(loss_ratio=[500, 2, 120, 130, 1], d_grad=[1, 1, 1, 2, 3], g_grad=[1, 1, 1, 1, 0])
+WATCH = columns(mmd2=[5, 4, 3, 3.5, 1], spread=[0.1, 0.5, 0.2, 0.1, 0.9], least_share=[0, 0, 0, 0, math.nan])
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, None),
+        ({"max_loss_ratio": 100}, ("loss_ratio", 10, 500, 100)),
+        ({"max_loss_ratio": 100, "cut_after": 10}, ("loss_ratio", 30, 120, 100)),
+        ({"max_loss_ratio": 100, "cut_after": 10, "cut_patience": 20}, ("loss_ratio", 40, 130, 100)),
+        ({"max_loss_ratio": 100, "cut_patience": 30}, None),
+        ({"max_loss_ratio": 1.5, "cut_after": 40}, None),
+        ({"max_gradient": 2.5}, ("gradient", 50, 3, 2.5)),
+        ({"max_gradient": 10}, ("gradient", 50, 0, 1e-6)),
+        ({"min_spread": 0.3}, ("spread", 10, 0.1, 0.3)),
+        ({"min_spread": 0.3, "cut_after": 15}, ("spread", 30, 0.2, 0.3)),
+        ({"min_share": 0.1, "cut_after": 20}, ("least_share", 30, 0, 0.1)),
+        ({"min_spread": 0.3, "max_loss_ratio": 125, "cut_after": 10, "cut_patience": 10}, ("spread", 30, 0.2, 0.3)),
+    ],
+)
+def test_limits_cut_at_the_row_that_breaks_them(tmp_path, settings, expected):
+    class Made(archive.Run):
+        metrics, watch = (lambda self: METRICS), (lambda self: WATCH)
+
+    run = Made(run_at(tmp_path / "made", 50).path)
+    cut = rules.broken(SweepConfig.make(**OFF | settings), run)
+    assert cut == (expected and rules.Cut(*expected))
+    if cut:
+        assert str(cut).startswith(f"at step {expected[1]} by {expected[0]}: ")
+
+
+def test_a_value_that_is_no_number_is_out_of_bounds(tmp_path):
+    class Made(archive.Run):
+        metrics, watch = (lambda self: {}), (lambda self: WATCH)
+
+    run = Made(run_at(tmp_path / "made", 50).path)
+    cut = rules.broken(SweepConfig.make(**OFF | {"min_share": 0.1, "cut_after": 40}), run)
+    assert cut.step == 50 and math.isnan(cut.value)
+
+
+def test_a_run_that_ended_itself_counts_as_cut(tmp_path):
+    run = run_at(tmp_path / "made", 50)
+    run.write_json("config.json", run.read_json("config.json") | {"stop_on": "loss_ratio", "stop_limit": 7.0})
+    (run.path / "metrics.csv").write_text("step,seconds,loss_ratio\n10,1,2\n50,5,0.01\n")
+    config = SweepConfig.make(**OFF)
+    assert rules.broken(config, run) is None
+    run.beat("finished", 50, reason="loss_ratio lay outside")
+    assert rules.broken(config, run) == rules.Cut("stop_on loss_ratio", 50, 0.01, 7.0)
+    run.write_json("config.json", run.read_json("config.json") | {"stop_on": "mmd2"})  # it gets no better: an end
+    assert rules.broken(config, run) is None
+
+
+def test_the_median_of_finished_trials_cuts_what_is_behind():
+    config = SweepConfig.make(**OFF | {"median_of": 3, "cut_after": 10})
+    others = [{10: 1.0, 20: v, 30: v, 40: v, 50: v} for v in (2.0, 3.5, 9.0)]
+    assert rules.behind(config, WATCH, others) == rules.Cut("median", 20, 4, 3.5)
+    assert rules.behind(config, WATCH, others[:2]) is None
+    assert rules.behind(config, WATCH, [*others, {20: 9.0, 30: 9.0, 40: 2.0, 50: 0.1}]) == rules.Cut(
+        "median", 40, 3, 2.75
+    )
+    assert rules.behind(config, {}, others) is None
+
+
 ENDS = [
     ({"state": "waiting"}, "", False),
     ({"state": "running"}, "", False),
@@ -232,113 +293,6 @@ def test_what_ended_for_good_is_told_from_what_goes_on(state, code, done):
         (task.folder / f"attempt-{len(task.attempts()) + 1:04}.json").write_text('{"pid": 1, "started": 0, "host": ""}')
     os.utime(task.attempts()[-1], (0, 0))
     assert task.claim() == (not done)  # who is late by a moment does not run it again
-
-
-def ended(sweep, number, *, mmd2=None, cut=None, tstr=0.5, **other):
-    """End a trial by its files, as a worker finds them, and have it told."""
-    task = Trial(sweep, sweep.trials()[number])
-    assert task.claim()
-    run = run_at(task.archived.path, 50)
-    facts = {"run": run.name, "stopped": "", "reason": "", "attempt": 1, "state": "finished"}
-    if cut:
-        facts |= {"state": "interrupted", "cut": cut}
-    elif mmd2 is None:
-        facts |= {"state": "failed", "reason": "FloatingPointError: step 3"}
-    else:
-        run.write_json("validation.json", {"mmd2": mmd2, "tstr": tstr, "coverage": 0.9})
-    task.note(**facts | other)
-    task = Trial(sweep, sweep.trials()[number])
-    assert task.done() and not task.told
-    task.settle()
-    task.settle()  # another worker may come to it, too
-    return run
-
-
-def test_survivors_are_ranked_with_what_was_cut_below():
-    sweep = sweep_of(**OFF)
-    ended(sweep, 0, mmd2=0.3, tstr=0.9)
-    with pytest.raises(ValueError, match="3 of 4 trials of sweep 's' are not finished; go on with rcgan sweep work s"):
-        results.ranked(sweep)
-    ended(sweep, 1, mmd2=0.1, tstr=0.8)
-    ended(sweep, 2, cut=["spread", 40, 0.1, 0.3])
-    ended(sweep, 3)
-    assert [trial.number for trial in results.ranked(sweep)] == [1, 0]
-    assert [trial.number for trial in results.ranked(sweep, "tstr")] == [0, 1]
-    found = results.table(sweep)
-    assert list(found["trial"]) == [1, 0, 2, 3] and list(found["state"]) == ["finished", "finished", "cut", "failed"]
-    assert list(found["learning_rate"]) == [0.001, 0.001, 0.002, 0.002] and list(found["mmd2"])[:2] == [0.1, 0.3]
-    assert list(found["why"])[2:] == ["at step 40 by spread: 0.1 against 0.3", "FloatingPointError: step 3"]
-    assert results.cuts(sweep) == {"spread": 1, "failed": 1} and results.importance(sweep) == {}
-    with pytest.raises(ValueError, match="'humna' ranks nothing; known: mmd2, tstr, coverage"):
-        results.table(sweep, "humna")
-    pictures = results.sheets(sweep, 1)
-    assert [path.name for path in pictures.values()] == ["step-0000050.png"]
-    assert list(pictures) == ["s-0001: learning_rate 0.001, hidden_units 8"]
-
-
-def test_without_survivors_it_says_which_rule_cut_how_many(capsys):
-    sweep = sweep_of()
-    for number, rule in enumerate(["spread", "median", "spread"]):
-        ended(sweep, number, cut=[rule, 40, 0.1, 0.3])
-    ended(sweep, 3)
-    assert cli.main(["sweep", "best", "s"]) == 1
-    assert "none of 4 trials survived: spread 2, median 1, failed 1. Widen the limits" in capsys.readouterr().err
-    assert cli.main(["sweep", "status", "s"]) == 0
-    assert "cut or failed: spread 2, median 1, failed 1" in capsys.readouterr().out
-
-
-def test_a_trial_over_its_limit_is_cut_by_that():
-    sweep = sweep_of(limit="2s")
-    ended(sweep, 0, cut=[], state="interrupted", stopped=OVER_LIMIT, begun=100.0, ended=103.5)
-    assert sweep.trials()[0].user_attrs["cut"] == ["limit", 50, 3.5, 2.0]
-    assert sweep.trials()[0].user_attrs["reason"] == "at step 50 by limit: 3.5 against 2"
-
-
-def test_a_short_run_that_broke_a_limit_before_anybody_looked_is_cut():
-    sweep = sweep_of(**OFF | {"min_spread": 0.95, "cut_after": 20})
-    ended(sweep, 0, mmd2=0.1)
-    assert sweep.trials()[0].user_attrs["cut"] == ["spread", 40, 0.9, 0.95]
-    assert results.cuts(sweep) == {"spread": 1}
-
-
-def test_a_goal_that_is_no_number_has_failed():
-    sweep = sweep_of(**OFF)
-    ended(sweep, 0, mmd2=math.nan)
-    assert sweep.trials()[0].state.name == "FAIL" and sweep.trials()[0].user_attrs["reason"] == "mmd2 is nan"
-
-
-def test_the_best_is_the_one_with_the_best_mean_over_new_seeds():
-    sweep = sweep_of(**OFF, finalists=2, final_seeds=2, goal="tstr")
-    for number, tstr in enumerate([0.7, 0.9, 0.8, 0.1]):
-        ended(sweep, number, mmd2=0.1, tstr=tstr)
-    with pytest.raises(ValueError, match=r"finals of sweep 's' are lacking \(all\); train them with rcgan"):
-        results.best(sweep)
-    finals = results.call_finals(sweep)
-    assert [(task.run, task.job.parameters["seed"]) for task in finals] == [
-        ("s-0001-seed-1", 1),
-        ("s-0001-seed-2", 2),
-        ("s-0002-seed-1", 1),
-        ("s-0002-seed-2", 2),
-    ]
-    assert finals[0].job.parameters["hidden_units"] == 8 and len(sweep.tasks()) == 8
-    for task, tstr in zip(finals, [0.6, 0.8, 0.7, 0.9], strict=True):
-        run_at(task.archived.path, 50).write_json("validation.json", {"mmd2": 1.0, "tstr": tstr, "coverage": 1.0})
-    found = results.best(sweep)
-    assert found["trial"] == 2 and found["runs"] == ["s-0002-seed-2", "s-0002-seed-1"]
-    assert found["settings"] == {"dataset": "digits", "learning_rate": 0.002, "hidden_units": 4}
-    assert found["value"] == pytest.approx(0.8) and found["low"] < 0 < 1 < found["high"]  # two seeds say little
-    assert json.loads((sweep.folder / "best.json").read_text()) == found
-    (finals[3].archived.path / "validation.json").unlink()
-    with pytest.raises(ValueError, match=r"finals of sweep 's' are lacking \(0002-seed-2\)"):
-        results.best(sweep)
-
-
-def test_importance_is_that_of_the_field_that_decides():
-    sweep = sweep_of(**OFF, space={"learning_rate": [0.001, 0.002, 0.003, 0.004], "hidden_units": [4, 8, 12]})
-    for trial in sweep.trials():
-        ended(sweep, trial.number, mmd2=trial.params["learning_rate"] + 1e-9 * trial.number)
-    found = results.importance(sweep)
-    assert sum(found.values()) == pytest.approx(1) and found["learning_rate"] > 0.6
 
 
 def test_workers_share_the_cores():
