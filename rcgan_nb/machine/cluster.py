@@ -22,7 +22,7 @@ PLAIN = {"host": r"[\w.:%][\w.:%-]*", "user": r"[\w.@][\w.@-]*", "folder": r"(~/
 SSH = ["BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=20", "ClearAllForwardings=yes"]
 SSH += ["ServerAliveInterval=15", "ServerAliveCountMax=4"]
 # What was half sent lies in a hidden folder until all is there; the next time goes on with it.
-RSYNC = ["rsync", "-rt", "-s", "--delay-updates", "--partial-dir=.rsync-partial", "--timeout=300"]
+RSYNC = ["rsync", "-rtO", "-s", "--delay-updates", "--partial-dir=.rsync-partial", "--timeout=300"]
 VANISHED = 24  # rsync's word for files that went away while it read
 OURS = 3  # exit code of `say`: its line is meant for the user
 SAY = f'say() {{ echo "rcgan: $*" >&2; exit {OURS}; }}\n'

@@ -11,7 +11,7 @@ import re
 import shlex
 
 NAME = re.compile(r"[\w.-]+")
-FEWEST = 60  # seconds of work that a worker's time must leave
+FEWEST = 20  # seconds of work that the time of a worker must leave
 NEEDS = ("tensorflow", "papermill", "ipykernel", "psutil", "optuna")
 LOOK = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if not u.find_spec(m)])"
 
@@ -22,9 +22,9 @@ export RCGAN_RUNS="$top/runs" RCGAN_DATA="$top/data" PYTHONPATH="$top/code${{PYT
 set -m  # else what runs in the background, and all that it starts, would not hear Ctrl-C's signal
 asked=
 worker=
-stop() {{ [ -z "$worker" ] || kill -TERM "$worker"; }}
-trap 'asked=1; stop' USR1
-trap 'asked=2; stop' TERM
+stop() {{ [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null || :; }}
+trap 'asked=${{asked:-time}}; stop' USR1
+trap 'asked=end; stop' TERM
 {python} -m rcgan_nb.cli {command} </dev/null &
 worker=$!
 [ -z "$asked" ] || stop
@@ -41,12 +41,12 @@ made=$PWD
 trap 'rm -r "$made"' EXIT
 """
 AT_HOME = 'export RCGAN_RUNS="$PWD/runs" PYTHONPATH="$PWD/code${PYTHONPATH:+:$PYTHONPATH}"\n'
-AGAIN = """if [ "$asked" = 1 ] && [ "$code" != 0 ]; then
+AGAIN = """if [ "$asked" = time ] && [ "$code" != 0 ]; then
   echo "The time is nearly up; it goes on when Slurm starts this again."
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
 fi
 """
-COLUMNS = ("job", "worker", "state", "taken", "limit", "why")
+COLUMNS = ("job", "number", "worker", "state", "taken", "limit", "why")
 FORGOTTEN = ("over", "", "", "Slurm knows nothing of it any more")
 # A process is known by its number and when it began; a number alone may have been given to another's.
 LIVES = '[ "$(ps -o lstart= -p $pid)" = "$began" ]'
@@ -54,7 +54,8 @@ JOBS = f"""cd {{folder}}/jobs 2>/dev/null || exit 0
 ls -t | head -n 20 | while read -r name; do
   [ ! -s "$name/id" ] || echo "job|$name|$(cat "$name/id")"
   [ ! -s "$name/pids" ] || while read -r k pid began; do
-    if {LIVES}; then echo "pid|$name|$k|RUNNING"; else echo "pid|$name|$k|over"; fi
+    if {LIVES}; then state=RUNNING; else state=over; fi
+    echo "pid|$name||$k|$state|||process $pid"
   done <"$name/pids"
 done
 """
@@ -62,20 +63,9 @@ QUEUE = """said=$(squeue -h -r -t all -u "$(id -un)" -o 'queue|%F|%K|%T|%M|%l|%r
 echo "$said"
 sacct -n -X -P -u "$(id -un)" -S now-7days -o JobID,State,Elapsed,Timelimit,Reason 2>/dev/null | sed 's/^/ended|/' || :
 """
-CANCEL = """cd {folder}/jobs/{name} 2>/dev/null || say "there is no job {name}; known: $(ls {folder}/jobs | xargs)"
-echo "{name}: {what} {told}"
-"""
 # TERM to the script alone, which hands it on: a second one would not wait for the checkpoint.
-END = f"""if [ -s id ]; then
-  number=$(cut -d';' -f1 id)
-  scancel --state=PENDING "$number"
-  scancel --batch --signal=TERM "$number"
-else
-  while read -r k pid began; do
-    if {LIVES}; then kill -TERM $pid; fi
-  done <pids
-fi
-"""
+END = {"PENDING": "scancel --state=PENDING", "RUNNING": "scancel --batch --signal=TERM"}
+END_HERE = f"grep '^{{worker}} ' pids | while read -r k pid began; do if {LIVES}; then kill -TERM $pid; fi; done"
 RECORDS = """import json
 from rcgan_nb import archive
 from rcgan_nb.archive import finder
@@ -186,7 +176,7 @@ def _at_once(workers, dry) -> str:
 
 
 def workers(host) -> list[dict]:
-    """The last jobs' workers: job, worker (its number), state, taken, limit and why it waits or ended, in text."""
+    """The last jobs' workers, each with the COLUMNS as text: number is Slurm's, why says why it waits or ended."""
     jobs, queue, here = {}, {}, []
     for line in host.run(
         JOBS.format(folder=host.folder) + (QUEUE if host.config.scheduler == "slurm" else "")
@@ -195,14 +185,14 @@ def workers(host) -> list[dict]:
         if kind == "job":
             jobs[cells[1].split(";")[0]] = cells[0]
         elif kind == "pid":
-            here.append(dict(zip(COLUMNS, (*cells, "", "", ""), strict=True)))
+            here.append(dict(zip(COLUMNS, cells, strict=True)))
         elif kind == "queue":
             queue.setdefault(cells[0], {})[cells[1]] = cells[2:]
         elif kind == "ended" and (found := re.fullmatch(r"(\d+)_(\d+)", cells[0])):  # what the queue knows is newer
             queue.setdefault(found[1], {}).setdefault(found[2], cells[1:])
     for number, name in jobs.items():
         for k, cells in sorted(queue.get(number, {"": FORGOTTEN}).items(), key=lambda item: int(item[0] or 0)):
-            here.append(dict(zip(COLUMNS, (name, k, *cells), strict=True)))
+            here.append(dict(zip(COLUMNS, (name, number, k, *cells), strict=True)))
     return here
 
 
@@ -217,9 +207,17 @@ def cancel(host, name, *, dry=False) -> str:
 
     Raises: ValueError: there is no such job.
     """
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r} names no job; rcgan cluster status {host.name} lists them.")
-    living = [w for w in workers(host) if w["job"] == name and w["state"] in ("PENDING", "RUNNING")]
-    told = ", ".join(f"worker {w['worker']} ({w['state'].lower()})" for w in living) or "nothing, all of it is over"
-    script = CANCEL.format(folder=host.folder, name=name, what="would end" if dry else "ends", told=told)
-    return host.run(script + ("" if dry or not living else END)).strip()
+    found = [w for w in workers(host) if w["job"] == name and NAME.fullmatch(name)]
+    if not found:
+        raise ValueError(f"there is no job {name!r}; rcgan cluster status {host.name} lists them.")
+    living = [w for w in found if w["state"] in END]
+    if living and not dry:
+        host.run("\n".join([f"cd {host.folder}/jobs/{name}", *map(_end, living)]))
+    told = ", ".join(f"{w['worker']} ({w['state'].lower()})" for w in living)
+    return f"{name}: {'would end' if dry else 'ends'} worker {told}" if living else f"{name}: all of it is over"
+
+
+def _end(worker) -> str:
+    if worker["number"]:
+        return f"{END[worker['state']]} {worker['number']}_{worker['worker']}"
+    return END_HERE.format(worker=worker["worker"])
