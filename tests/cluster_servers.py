@@ -149,9 +149,11 @@ class Slurm:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def profile(sshd, name, folder, **values):
-    """The text of a profile of the machine behind this sshd."""
-    enter = f"export {' '.join(f'{key}={value}' for key, value in _environment().items())}"
+def profile(sshd, name, folder, slurm=None, **values):
+    """The text of a profile of the machine behind this sshd, on which that Slurm starts jobs."""
+    told = {key: os.environ[key] for key in ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS") if key in os.environ}
+    told |= {"SLURM_CONF": slurm.settings} if slurm else {}
+    enter = "export " + " ".join(f"{key}={value}" for key, value in told.items())
     values = {
         "host": "127.0.0.1",
         "port": sshd.port,
@@ -160,8 +162,3 @@ def profile(sshd, name, folder, **values):
     } | values
     values |= {"folder": str(folder), "python": sys.executable}
     return f"[{name}]\n" + "".join(f"{key} = {value!r}\n" for key, value in values.items())
-
-
-def _environment():
-    """What tests set for themselves, and a login shell does not have."""
-    return {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES", "TF_NUM_INTRAOP_THREADS") if name in os.environ}

@@ -149,7 +149,7 @@ def _pull(given):
         time.sleep(given.watch)
         try:
             gather.pull(host)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             print(f"{error} Trying again in {given.watch:g} seconds.", flush=True)
 
 
