@@ -97,7 +97,7 @@ def test_a_line_that_breaks_leaves_what_was_good_and_goes_on(far, runs, sshd, tm
     run_at(far / "faces", 200)
     big = bytes(range(256)) * 4096
     (far / "faces/checkpoints/best.npz").write_bytes(big)
-    cut = "exec 4<&0 3<>/dev/tcp/%h/%p; cat <&4 >&3 & head -c 200000 <&3; kill $!"
+    cut = "exec 4<&0 3<>/dev/tcp/%h/%p; cat <&4 >&3 & dd bs=1024 count=300 status=none <&3; kill $!"
     (sshd.folder / "cut").write_text(
         (sshd.folder / "config").read_text() + f"ProxyCommand bash -c '{cut}'\nCompression no\n"
     )

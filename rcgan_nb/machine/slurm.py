@@ -187,7 +187,7 @@ def workers(host) -> list[dict]:
         elif kind == "pid":
             here.append(dict(zip(COLUMNS, cells, strict=True)))
         elif kind == "queue":
-            queue.setdefault(cells[0], {})[cells[1]] = cells[2:]
+            queue.setdefault(cells[0], {})[cells[1] if cells[1].isdigit() else ""] = cells[2:]  # an array's own
         elif kind == "ended" and (found := re.fullmatch(r"(\d+)_(\d+)", cells[0])):  # what the queue knows is newer
             queue.setdefault(found[1], {}).setdefault(found[2], cells[1:])
     for number, name in jobs.items():
