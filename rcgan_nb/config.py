@@ -168,6 +168,27 @@ class GuardConfig(Config):
 
 
 @dataclass(frozen=True)
+class ClusterConfig(Config):
+    """A machine reached by ssh, and what Slurm is asked for there (see machine/cluster.py): a profile of the user's."""
+
+    host: str = setting("", "its name or address, or an alias of your ssh config")
+    user: str = setting("", "your name there; empty leaves it to your ssh config")
+    port: int = setting(0, "of ssh; 0 leaves it to your ssh config", low=0, high=65535)
+    ssh_config: str = setting("", "a file in place of ~/.ssh/config")
+    folder: str = setting("rcgan_nb", "where code, data, runs and jobs lie there: below your home, or absolute")
+    python: str = setting("python3", "command for Python there")
+    enter: str = setting("", "lines of shell that come before: module load ..., source .../bin/activate")
+    scheduler: str = setting("slurm", "who starts jobs; none starts them at once", choices=("slurm", "none"))
+    partition: str = setting("", "of Slurm; empty is the cluster's default")
+    gres: str = setting("", "devices of each worker, as in gpu:1")
+    time: str = setting("", "longest time of a worker until it is requeued, as in 04:00:00 or 1-00:00:00")
+    memory: str = setting("", "of each worker, as in 16G")
+    cpus: int = setting(0, "processors of each worker; 0 is the cluster's default", low=0)
+    sbatch: str = setting("", "more options of sbatch, as in --account=abc --qos=long")
+    signal: int = setting(120, "seconds before the end of the time at which a checkpoint is asked for", low=10)
+
+
+@dataclass(frozen=True)
 class RunsConfig(Config):
     """Where to look for runs, and what to do with them."""
 

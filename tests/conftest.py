@@ -129,3 +129,25 @@ def drive(tmp_path, monkeypatch):
 def here(runs, drive):
     runs.mkdir()
     return runs
+
+
+@pytest.fixture(scope="module")
+def sshd():
+    from cluster_servers import HAS_SSHD, Sshd
+
+    if not HAS_SSHD:
+        pytest.skip("runs where sshd and rsync are installed (Debian: openssh-server, rsync)")
+    server = Sshd()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    from cluster_servers import HAS_SLURM, Slurm
+
+    if not HAS_SLURM:
+        pytest.skip("runs where Slurm is installed (Debian: slurm-wlm)")
+    server = Slurm()
+    yield server
+    server.stop()

@@ -10,6 +10,7 @@ import sys
 
 VERBS = {
     "batch": "run many notebooks without a browser, with a limit on how many at once",
+    "cluster": "train on a machine reached by ssh, with Slurm or without, and bring the results home",
     "colab": "link a page of Colab to this machine",
     "devices": "what this machine has, and what of it is free: processors, memory, disk, GPUs",
     "guard": "look after the runs of this machine: end what outgrows its limits, with a checkpoint, and write a mail",
