@@ -38,7 +38,7 @@ evaluate: $(ENV)
 	$(BIN)/python -c 'import sys; from rcgan_nb.evaluation import Report; print(Report.read(sys.argv[1]))' "$$run/evaluation.json"
 
 test: $(ENV)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(ENV)
 	$(BIN)/ruff check .

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +17,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "rcgan_nb"
 # without a new measurement. Settings are kept with the result, so config.py may gain fields; the loop in training.py
 # only calls train_step on data.batches, step by step.
 DATA = tuple(f"data/{name}.py" for name in ("batches", "codec", "images", "scaling"))
-TRAINED = ("series.py", *DATA, "networks", "losses.py", "stabilisers.py", "devices.py", "gan.py")
+# Of the networks all but ancestor.py, which no benchmark trains.
+NETWORKS = tuple(f"networks/{name}.py" for name in ("__init__", "blocks", "discriminators", "generators", "recurrence"))
+TRAINED = ("series.py", *DATA, *NETWORKS, "losses.py", "stabilisers.py", "devices.py", "gan.py")
 JUDGED = (*TRAINED, *(f"evaluation/{n}.py" for n in ("baselines", "judges", "report", "similarity", "utility", "view")))
 # Found for pictures larger than those of digits.
 PICTURES = {
@@ -37,6 +41,16 @@ def code_hash(parts) -> str:
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def loaded_by(*modules) -> list[str]:
+    """Files of the package that importing these modules loads, for figures that all of a notebook's code decides."""
+    program = (
+        f"import sys, {', '.join(modules)}; print(*(m.__file__ for m in sys.modules.values() if '{PACKAGE.name}' in "
+    )
+    program += "(getattr(m, '__package__', '') or '').split('.')[:1]), sep=chr(10))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return sorted(Path(line).relative_to(PACKAGE).as_posix() for line in done.stdout.splitlines())
 
 
 def machine() -> str:

@@ -9,9 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import keep, trained, verdict
+from benchmarks.common import keep, loaded_by, trained, verdict
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "evaluate.ipynb"
+LOADED = tuple(f"rcgan_nb.{name}" for name in ("training", "gan", "comparison", "notebook", "evaluation.whole"))
+LOADED += tuple(f"rcgan_nb.evaluation.{name}" for name in ("projection", "verdict", "identity", "traits", "judges"))
 SECONDS, WATCH_SECONDS, SHARE = 180, 2, 0.05
 
 
@@ -35,7 +37,7 @@ def main():
         f"monitors at each comparison with the validation part {each:.2f} s < {WATCH_SECONDS} s": each < WATCH_SECONDS,
         f"monitors {share:.1%} of the loop's time < {SHARE:.0%}": share < SHARE,
     }
-    keep("report", "python -m benchmarks.report", {"met": verdict(bars), "bars": bars}, (".",))
+    keep("report", "python -m benchmarks.report", {"met": verdict(bars), "bars": bars}, loaded_by(*LOADED))
 
 
 if __name__ == "__main__":

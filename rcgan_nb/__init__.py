@@ -5,10 +5,15 @@ costs next to nothing and does not load TensorFlow.
 """
 
 import os
+import sys
 from importlib import import_module
 
-# TensorFlow's remarks on missing GPUs frighten and help nobody; they go to the terminal before it reads its own flags.
+from rcgan_nb import quiet
+
+# TensorFlow's remarks on missing GPUs frighten and help nobody.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "tensorflow" not in sys.modules:
+    sys.meta_path.insert(0, quiet.Finder())
 
 __version__ = "0.1.0"
 __all__ = ["evaluate", "generate", "load", "train"]

@@ -168,6 +168,27 @@ class GuardConfig(Config):
 
 
 @dataclass(frozen=True)
+class ClusterConfig(Config):
+    """A machine reached by ssh, and what Slurm is asked for there (see machine/cluster.py): a profile of the user's."""
+
+    host: str = setting("", "its name or address, or an alias of your ssh config")
+    user: str = setting("", "your name there; empty leaves it to your ssh config")
+    port: int = setting(0, "of ssh; 0 leaves it to your ssh config", low=0, high=65535)
+    ssh_config: str = setting("", "a file in place of ~/.ssh/config")
+    folder: str = setting("rcgan_nb", "where code, data, runs and jobs lie there: below your home, or absolute")
+    python: str = setting("python3", "command for Python there")
+    enter: str = setting("", "lines of shell that come before: module load ..., source .../bin/activate")
+    scheduler: str = setting("slurm", "who starts jobs; none starts them at once", choices=("slurm", "none"))
+    partition: str = setting("", "of Slurm; empty is the cluster's default")
+    gres: str = setting("", "devices of each worker, as in gpu:1")
+    time: str = setting("", "longest time of a worker until it is requeued, as in 04:00:00 or 1-00:00:00")
+    memory: str = setting("", "of each worker, as in 16G")
+    cpus: int = setting(0, "processors of each worker; 0 is the cluster's default", low=0)
+    sbatch: str = setting("", "more options of sbatch, as in --account=abc --qos=long")
+    signal: int = setting(120, "seconds before the end of the time at which a checkpoint is asked for", low=10)
+
+
+@dataclass(frozen=True)
 class RunsConfig(Config):
     """Where to look for runs, and what to do with them."""
 
@@ -236,6 +257,7 @@ class ContestConfig(JudgeConfig):
     """Which runs and rivals to judge alike, and by whom."""
 
     runs: str = setting("latest", "names of runs under runs/, separated by commas; all of one data set")
+    sets: str = setting("", "files of series judged alike, ours or another tool's: paths of .npz, with commas")
     rivals: str = setting("autoregression,time_vae", "models fitted to the same training part; empty for none")
 
 
@@ -355,3 +377,23 @@ class PrepareConfig(DataConfig):
     keep: str = setting("", "parts to keep, all else is hidden; same writing")
     weigh: str = setting("", "parts to weigh, same writing with the weight behind, as in '0:3-5=0.2'")
     overwrite: bool = setting(False, "replace a prepared set of that name; runs made from it cannot be judged then")
+
+
+@dataclass(frozen=True)
+class SyncConfig(Config):
+    """How a folder of Google Drive and runs/ are kept alike (see drive_sync)."""
+
+    folder: str = setting("rcgan_nb/runs", "in Drive: a path, the address of a folder, or id:ID")
+    verb: str = setting("pull", "pull takes over here, push there; dedupe", choices=("pull", "push", "dedupe"))
+    dry_run: bool = setting(True, "say what would be done, and do nothing")
+    checksum: bool = setting(False, "read every file here, whatever its size and time say")
+    include: str = setting("", "only these paths: patterns separated by commas, as *.csv, digits-1/")
+    exclude: str = setting("", "not these")
+    max_delete: int = setting(100, "delete nothing if it would be more than this", low=0)
+    allow_restricted: str = setting("", "runs or files of restricted data that may be pushed, separated by commas")
+
+    def options(self) -> dict:
+        """The options of a sync that these settings stand for."""
+        lists = {name: getattr(self, name) for name in ("include", "exclude", "allow_restricted")}
+        lists = {name: tuple(one.strip() for one in text.split(",") if one.strip()) for name, text in lists.items()}
+        return lists | {"checksum": self.checksum, "max_delete": self.max_delete}

@@ -1,6 +1,7 @@
 """Many runs and baselines judged alike, in one table that marks differences which are none."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from rcgan_nb.evaluation import likeness, rivals, verdict
 from rcgan_nb.evaluation.tasks import parse
 from rcgan_nb.evaluation.whole import judge
 from rcgan_nb.generation import generate, training_data
+from rcgan_nb.series import read
 
 ALWAYS = ("gaussian", "jitter")  # stand in every judgement
 NO_DIFFERENCE = "≈"
@@ -28,9 +30,8 @@ def contest(config, progress=print) -> tuple[object, list[dict]]:
         and rivals beside `real` and the worst cases.
     Raises: ValueError: runs trained on different data, no run, or a rival that is not known.
     """
-    runs = [archive.find(name.strip()) for name in config.runs.split(",") if name.strip()]
-    rival_names = [name.strip() for name in config.rivals.split(",") if name.strip()]
-    _check(runs, rival_names)
+    runs, rival_names = [archive.find(name) for name in _listed(config.runs)], _listed(config.rivals)
+    _check(runs, rival_names, _listed(config.sets))
     data = training_data(runs[0])
     questions = parse(config.tasks, data.info.get("static_names", ()))
     train, seconds = data.part("train"), max(run.metrics()["seconds"][-1] for run in runs)
@@ -44,6 +45,11 @@ def contest(config, progress=print) -> tuple[object, list[dict]]:
         made = lambda run=run: generate(run, seed=config.seed, which=config.checkpoint)  # noqa: E731
         checkpoint = hashlib.sha256(run.checkpoint(config.checkpoint).read_bytes()).hexdigest()[:16]
         _add(rows, run.name, _judged(run, "contest.json", checkpoint, made, data, questions, config, progress))
+    for path in map(Path, _listed(config.sets)):
+        progress(f"== {path}")
+        of, file = hashlib.sha256(path.read_bytes()).hexdigest()[:16], f"contest-{path.stem}.json"
+        made = lambda path=path: _whole_or_training(read(path))  # noqa: E731
+        _add(rows, path.stem, _judged(runs[0], file, of, made, data, questions, config, progress))
     for name in rival_names:
         progress(f"== {name}")
         of, file = f"{name} {seconds:.0f}", f"contest-{name}.json"
@@ -51,8 +57,20 @@ def contest(config, progress=print) -> tuple[object, list[dict]]:
     return data, rows
 
 
-def _check(runs, rival_names):
+def _listed(text) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _whole_or_training(s):
+    """A set that was made from all parts, as deidentify.ipynb does, is judged by its training part."""
+    return s.part("train") if s.split is not None else s
+
+
+def _check(runs, rival_names, sets):
     known = ("autoregression", "time_vae")
+    for path in sets:
+        if not Path(path).is_file() or Path(path).suffix != ".npz":
+            raise ValueError(f"sets names {path!r}, which is no .npz file of series; give paths, separated by commas.")
     for name in rival_names:
         if name not in known:
             raise ValueError(f"rival {name!r} is not known; {did_you_mean(name, known)}Known: {', '.join(known)}.")
@@ -65,7 +83,7 @@ def _check(runs, rival_names):
 
 def _judged(run, file, of, make, data, questions, config, progress):
     """Rows of one entrant, from its file in a run's folder where that was written with these settings."""
-    settings = {key: value for key, value in config.to_dict().items() if key not in ("runs", "rivals")}
+    settings = {key: value for key, value in config.to_dict().items() if key not in ("runs", "rivals", "sets")}
     wanted = settings | {"of": of, "data": data.fingerprint()}
     kept = run.read_json(file) if (run.path / file).exists() else {}
     if kept.get("settings") == wanted:
@@ -109,6 +127,27 @@ def table(rows, classes=0):
     order = ["real", *dict.fromkeys(row["set"] for row in profiled if row["set"] not in ALWAYS), *ALWAYS]
     found = pd.DataFrame({name: cells[name] for name in order if name in cells}, index=pd.MultiIndex.from_tuples(shown))
     return found.rename_axis(["measure", "judge"]).fillna("")
+
+
+def trade_off(rows) -> dict:
+    """What `plots.trade_off` takes: use against the most able attack that asks who was trained on.
+
+    Use is TSTR by the judge that does best on real series (trtr).
+    Raises: ValueError: no labels, or no attack was asked.
+    """
+    use = [row for row in rows if row["measure"].startswith("tstr") and row["set"] not in ("real", "chance")]
+    attacks = [row for row in rows if row["measure"].startswith("membership")]
+    if not use or not attacks:
+        raise ValueError("use against privacy needs labels, and held-out persons enough for an attack.")
+    real = {row["judge"]: row["value"] for row in rows if row["measure"] == "trtr"}
+    judge = max((row["judge"] for row in use), key=lambda name: real.get(name, 0.0))
+    points = []
+    for row in (row for row in use if row["judge"] == judge):
+        own = [other for other in attacks if other["set"] == row["set"]]
+        worst = max(own, key=lambda other: other["value"], default=None)
+        if worst:
+            points.append((row["set"], *([r[name] for name in ("value", "low", "high")] for r in (row, worst))))
+    return {"points": points, "chance": 0.5, "utility": f"{use[0]['measure']} {judge}", "privacy": "membership (AUC)"}
 
 
 def _ceiling_of(line):

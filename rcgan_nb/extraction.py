@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rcgan_nb.archive.run import Run
-from rcgan_nb.generation import generate, networks, write
+from rcgan_nb.generation import generate, networks, write, write_provenance
 
 FORMS = {
     ".keras": "the generator, for keras.saving.load_model where rcgan_nb is installed",
@@ -22,7 +22,7 @@ FORMS = {
 
 
 def extract(run: Run, output, *, which="last", count=0, seed=0) -> Path:
-    """Write a part of a run; the suffix of `output` says which (see FORMS).
+    """Write a part of a run, and its provenance beside it; the suffix of `output` says which (see FORMS).
 
     Args:
         which: 'last' or 'best' checkpoint.
@@ -51,6 +51,7 @@ def extract(run: Run, output, *, which="last", count=0, seed=0) -> Path:
         else:
             _write_networks(run, partial, which)
         os.replace(partial, output)
+        write_provenance(run, output, which, {"count": count, "seed": seed})
     finally:
         shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
     return output

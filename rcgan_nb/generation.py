@@ -94,18 +94,7 @@ def export(config: GenerateConfig) -> Path:
         whom = {"count": config.count, "labels": [config.label] * config.count if config.label else None}
     made = generate(run, **whom, seed=config.seed, which=config.checkpoint)
     write(made, path)
-    used = run.checkpoint(config.checkpoint)
-    provenance = {
-        "file": path.name,
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": config.to_dict(),
-        "run": run.name,
-        "checkpoint": used.name,
-        "training": run.config.to_dict(),
-        "data": run.data["summary"] | {"fingerprint": run.data["fingerprint"]},
-        "versions": run.read_json("versions.json"),
-    }
-    path.with_name(path.name + ".provenance.json").write_text(json.dumps(provenance, indent=1) + "\n")
+    write_provenance(run, path, config.checkpoint, config.to_dict())
     return path
 
 
@@ -117,6 +106,21 @@ def write(made: SeriesSet, path):
         tables.to_frame(made).to_csv(path, index=False)
     else:
         tables.to_frame(made).to_parquet(path, index=False)
+
+
+def write_provenance(run, path, which, settings):
+    """Beside a file, another that says from which run, checkpoint, settings and data it comes."""
+    provenance = {
+        "file": path.name,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings,
+        "run": run.name,
+        "checkpoint": run.checkpoint(which).name,
+        "training": run.config.to_dict(),
+        "data": run.data["summary"] | {"fingerprint": run.data["fingerprint"]},
+        "versions": run.read_json("versions.json"),
+    }
+    path.with_name(path.name + ".provenance.json").write_text(json.dumps(provenance, indent=1) + "\n")
 
 
 def _blank(facts) -> SeriesSet:

@@ -31,7 +31,7 @@ PORTS = {"smtps": 465, "smtp": 587, "imaps": 993, "imap": 143}
 TIMEOUT = 20  # seconds without a word from a server
 RETRY = 60  # seconds after a try that failed before `deliver` makes the next
 MOST = 256 * 1024  # bytes of a mail that are read: an answer stands at its beginning
-ADDRESS = re.compile(r"[!-;=?A-~]+@[!-;=?A-~]+")  # ASCII without blanks, <, > and a second @
+ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.:[\]-]+", re.ASCII)  # RFC 5322 without quotes and comments
 WIRE = policy.SMTP.clone(cte_type="7bit")  # every server takes it
 EHLO = "[127.0.0.1]"  # the name of this machine is nobody's business, and asking for it may take seconds
 
@@ -57,8 +57,8 @@ class Server:
 
     def no_login(self, reason) -> MailError:
         return MailError(
-            f"the mail server {self.host} refuses user {self.user!r} ({reason}); set {self.variables}_PASSWORD, or keep "
-            f"the password with: keyring set rcgan_nb {self.url}"
+            f"the mail server {self.host} refuses user {self.user!r} ({reason}); set {self.variables}_PASSWORD, or "
+            f"keep the password with: keyring set rcgan_nb {self.url}"
         )
 
     def no_answer(self, reason) -> MailError:
@@ -188,12 +188,12 @@ def deliver() -> int:
 
 
 def check():
-    """Log in to the SMTP server and out again.
+    """Log in to the SMTP server and out again; when that goes well, `deliver` waits no longer.
 
     Raises: ValueError, MailError: see `send`.
     """
     with _smtp():
-        pass
+        (outbox() / "failed").unlink(missing_ok=True)
 
 
 def _deliver() -> int:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MOVED = "archive"  # under the runs folder: what merging and pruning moved out of the way
-RESERVED = ("latest", "prepared", "batches", "reviews", "sweeps", MOVED)
+RESERVED = ("latest", "prepared", "batches", "reviews", "sweeps", "cluster", MOVED)
 
 
 def runs() -> Path:

@@ -17,7 +17,7 @@ from rcgan_nb.config import TrainConfig, train_config
 from rcgan_nb.data import FILES, load, tails
 from rcgan_nb.data.batches import batches
 from rcgan_nb.data.codec import Codec
-from rcgan_nb.machine import gpus, preflight
+from rcgan_nb.machine import gpus, news, preflight
 from rcgan_nb.series import without_labels
 
 # When a run goes on: what decides only how long it goes and what is seen of it, never a weight.
@@ -38,6 +38,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
         raise TypeError("give a config or single settings, not both.")
     if config is None:
         config = archive.continued(settings) if settings.get("resume") else train_config(**settings)
+    news.require_way(config.mail)
     if config.preflight and not config.resume:
         config = preflight.preflight(config)
     gpus.see(config.devices, config.num_devices, config.gpu_memory)
@@ -59,9 +60,11 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
         raise
     except BaseException as error:
         loop.run.beat("failed", loop.step, error=repr(error), **loop.clock.figures())
+        news.tell(loop.run, f"failed at step {loop.step}: {error}")
         raise
     loop.run.seal()
     loop.run.beat("finished", loop.step, reason=loop.ended, **loop.clock.figures())
+    news.tell(loop.run, f"stopped early: {loop.ended}" if loop.ended else "finished")
     return loop.run
 
 
@@ -225,6 +228,12 @@ class Loop:
 def _going_on(config, fingerprint) -> archive.Run:
     """The run to go on with, after a check that it may be gone on with, with these settings and data."""
     run = archive.find(config.resume)
+    if "imported" in run.data:
+        raise ValueError(
+            f"run {run.name} was imported from an old archive, which kept neither the state of its random numbers nor "
+            "the order of its data, so it cannot go on as if it had not stopped. Begin a new run with its settings: "
+            f"train(dataclasses.replace(find({run.name!r}).config, start_from={run.name!r}, run_name='', steps=...))."
+        )
     if run.status() == "running":
         beat = run.read_json("heartbeat.json")
         raise ValueError(

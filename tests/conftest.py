@@ -2,7 +2,10 @@
 
 import dataclasses
 import os
+import runpy
 import signal
+import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,3 +101,53 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def drive(tmp_path, monkeypatch):
+    """A Drive on loopback with the folder rcgan_nb/runs, whose id is `runs`; a service account is signed in.
+
+    No socket leads to another machine, in this process and in those it starts.
+    """
+    from drive_server import LocalDrive
+
+    loopback, key = Path(__file__).parent / "loopback", tmp_path / "key.json"
+    monkeypatch.setattr(socket.socket, "connect", socket.socket.connect)  # put back afterwards
+    runpy.run_path(str(loopback / "sitecustomize.py"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(loopback), str(loopback.parents[1])]))
+    server = LocalDrive()
+    server.add("runs", parent=server.add("rcgan_nb"), id="runs")
+    key.write_text(server.service_account())
+    settings = {"RCGAN_DRIVE_URL": server.url, "RCGAN_DRIVE_KEY": str(key), "RCGAN_DRIVE_PAUSE": "0.001"}
+    for name, value in (settings | {"XDG_CONFIG_HOME": str(tmp_path / "config")}).items():
+        monkeypatch.setenv(name, value)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def here(runs, drive):
+    runs.mkdir()
+    return runs
+
+
+@pytest.fixture(scope="module")
+def sshd():
+    from cluster_servers import HAS_SSHD, Sshd
+
+    if not HAS_SSHD:
+        pytest.skip("runs where sshd and rsync are installed (Debian: openssh-server, rsync)")
+    server = Sshd()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    from cluster_servers import HAS_SLURM, Slurm
+
+    if not HAS_SLURM:
+        pytest.skip("runs where Slurm is installed (Debian: slurm-wlm)")
+    server = Slurm()
+    yield server
+    server.stop()

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 PASSWORD = "a password, with a comma"
@@ -113,9 +114,17 @@ class Dovecot:
         imap.logout()
         return found
 
-    def stop(self):
-        self.process.terminate()
+    def kill(self):
+        """End it and every connection at once."""
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            child.kill()
+        self.process.kill()
         self.process.wait(10)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rooms before its own.
 ROOMS = [
+    "quiet",
     "paths",
     "mail",
     "settings",
@@ -90,6 +91,15 @@ def test_import_is_quick_and_without_tensorflow():
             subprocess.run([sys.executable, "-c", program], check=True)
             times.append(time.perf_counter() - begun)
     assert min(ours) - min(empty) < 0.3
+
+
+def test_tensorflow_comes_without_remarks_and_errors_stay():
+    program = "import rcgan_nb, os, sys, tensorflow; os.write(2, b'still here'); print(len(sys.meta_path))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "still here"
+    program = "import rcgan_nb, sys; sys.path.insert(0, 'x'); sys.modules['google.protobuf'] = None; import tensorflow"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1 and "ModuleNotFoundError" in done.stderr
 
 
 def test_unknown_name_is_an_attribute_error():

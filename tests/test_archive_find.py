@@ -10,13 +10,15 @@ import sys
 import tarfile
 import zipfile
 
+import legacy_made
 import numpy as np
 import pytest
-from runs_made import process, run_at
+from runs_made import facts, process, run_at
 
 from rcgan_nb import archive, cli
 from rcgan_nb.archive import aside, finder, lineage, pruning, trees
 from rcgan_nb.archive.bring import bring
+from rcgan_nb.archive.run import Run
 from rcgan_nb.archive.verifying import verify
 
 
@@ -130,6 +132,21 @@ def test_links_in_folders_are_not_followed(tmp_path):
     assert found(tmp_path / "here") == {} and list(found(tmp_path / "here/faces")) == ["faces"]
 
 
+def test_old_archives_are_brought_in_chain_by_chain(runs, tmp_path, capsys):
+    for name in ("2019_12_01_10_00_00_RGAN_mnist", "2019_12_02_10_00_00_RCGAN_faces"):
+        legacy_made.run(tmp_path / "pickles", name)
+    legacy_made.run(tmp_path / "pickles", "2019_12_01_10_00_00_RGAN_2019_12_03_10_00_00_mnist")
+    assert cli.main(["runs", "import", str(tmp_path / "pickles")]) == 0
+    out = capsys.readouterr().out
+    assert "logs and pictures only" in out and out.count(" now.") == 2
+    chained = runs / "2019_12_01_10_00_00_RGAN_2019_12_03_10_00_00_mnist"
+    assert sorted(p.name for p in runs.iterdir()) == [chained.name, "2019_12_02_10_00_00_RCGAN_faces"]
+    assert len(facts(Run(chained), "segments.json")) == 2
+    first = tmp_path / "pickles/2019_12_01_10_00_00_RGAN_mnist"
+    assert cli.main(["runs", "import", str(first), "--as", "first"]) == 0
+    assert found()["first"].use == "figures" and cli.main(["runs", "import", str(first), "--as", "first"]) == 1
+
+
 def test_an_archive_of_the_ancestor_is_known(tmp_path):
     folder = tmp_path / "2019_11_20_10_00_00_RGAN_mnist"
     folder.mkdir()
@@ -236,9 +253,8 @@ def test_lineage_is_told_by_processes_and_not_by_names(tmp_path):
     run_at(tmp_path / "d", 90, [process("d", 40)], started_from={"run": "gone", "step": 40, "segment": "e" * 32})
     rows = {row["name"]: row for row in lineage.rows(archive.survey(tmp_path).runs)}
     order = list(rows)
-    assert rows["copy"]["copies"] == 2 or rows["b"]["copies"] == 2
-    root = "copy" if "copy" in rows else "b"
-    assert (rows["a"]["how"], rows["a"]["start"], order[rows["a"]["parent"]]) == ("went on", 100, root)
+    assert rows["b"]["copies"] == 2 and order == ["b", "a", "c", "d"]  # of copies the shortest name; children follow
+    assert (rows["a"]["how"], rows["a"]["start"], order[rows["a"]["parent"]]) == ("went on", 100, "b")
     assert (rows["c"]["how"], rows["c"]["start"], order[rows["c"]["parent"]]) == ("started from", 50, "a")
     assert (rows["d"]["how"], rows["d"]["from"], rows["d"]["parent"]) == ("started from", "gone", None)
     shutil.rmtree(tmp_path / "copy")

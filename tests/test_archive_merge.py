@@ -128,7 +128,9 @@ def test_of_two_ways_one_has_to_be_named_and_the_beginning_stays_for_the_other(r
         ValueError, match=r"'faces' went on in 2 ways; say which .*one \(150 steps\).*two \(200 steps\)"
     ):
         merged("faces", tmp_path / "one", tmp_path / "two")
-    survey = archive.survey(runs, tmp_path / "one", tmp_path / "two")
+    run_at(tmp_path / "other", 100, [process("x")])
+    run_at(tmp_path / "others", 150, [process("x"), process("y", 100)])
+    survey = archive.survey(runs, tmp_path / "one", tmp_path / "two", tmp_path / "other", tmp_path / "others")
     plan = merging.plan(survey, str(tmp_path / "two"), name="joined")
     assert [b.split(" ", 1)[1] for b in plan.branches] == ["went on from step 100 and is no part of this"]
     assert plan.moved == ()  # the other way would lose its beginning

@@ -1,5 +1,8 @@
 """Runs and rivals in one table: what is marked as no difference, and what is refused."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from rcgan_nb import archive, contest, train
@@ -81,3 +84,46 @@ def test_what_was_judged_with_the_same_settings_is_read_again(runs, monkeypatch)
     train(resume="a", steps=8)
     contest.contest(ContestConfig(runs="a", rivals="", seed=1, **QUICK), said.append)
     assert len(calls) == 5  # it is another model now
+
+
+def test_use_stands_against_the_most_able_attack():
+    def judged(measure, which, value, judge=""):
+        return {
+            "measure": measure,
+            "set": which,
+            "judge": judge,
+            "value": value,
+            "low": value - 0.1,
+            "high": value + 0.1,
+        }
+
+    rows = [judged("trtr", "real", 0.8, "svm"), judged("trtr", "real", 0.9, "cnn")]
+    rows += [judged("tstr", "a", 0.7, "svm"), judged("tstr", "a", 0.6, "cnn"), judged("tstr", "jitter", 0.8, "cnn")]
+    rows += [judged("membership_distance", "a", 0.5), judged("membership_density", "a", 0.55)]
+    rows += [judged("membership_distance", "jitter", 1.0), judged("membership_distance", "real", 0.5)]
+    found = contest.trade_off(rows)
+    assert [(name, use[0], attack[0]) for name, use, attack in found["points"]] == [
+        ("a", 0.6, 0.55),
+        ("jitter", 0.8, 1.0),
+    ]
+    assert (found["chance"], found["utility"]) == (0.5, "tstr cnn")
+    with pytest.raises(ValueError, match="needs labels, and held-out persons enough"):
+        contest.trade_off(rows[:5])
+
+
+def test_a_set_of_another_tool_is_judged_beside_runs(runs, tmp_path, monkeypatch):
+    from rcgan_nb import load
+
+    train(dataset="digits", run_name="a", **TINY)
+    data = load("digits")
+    data.save(tmp_path / "everything.npz")  # brings its split: the training part is judged
+    generate_only = data.part("test").take(range(7))
+    dataclasses.replace(generate_only, split=None).save(tmp_path / "theirs.npz")
+    judged = []
+    monkeypatch.setattr(contest, "judge", lambda data, made, **_: judged.append(made) or [row("synthetic", 0.5, 0.1)])
+    sets = f"{tmp_path / 'everything.npz'}, {tmp_path / 'theirs.npz'}"
+    _, rows = contest.contest(ContestConfig(runs="a", rivals="", sets=sets, **QUICK), progress=str)
+    assert [r["set"] for r in rows] == ["a", "everything", "theirs"]
+    assert np.array_equal(judged[1].x, data.part("train").x) and np.array_equal(judged[2].x, generate_only.x)
+    with pytest.raises(ValueError, match="sets names 'nothing.npz', which is no .npz file"):
+        contest.contest(ContestConfig(runs="a", sets="nothing.npz", **QUICK))

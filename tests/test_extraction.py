@@ -31,7 +31,8 @@ def test_the_generator_comes_back_as_keras_model_and_draws_the_same(run, tmp_pat
     path = extract(run, tmp_path / "generator.keras")
     back = keras.saving.load_model(path)
     assert np.allclose(back(inputs(gan)), gan.averaged(inputs(gan)), atol=1e-6)
-    assert sorted(p.name for p in tmp_path.glob("*generator*")) == ["generator.keras"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["generator.keras", "generator.keras.provenance.json"]
+    assert json.loads((tmp_path / "generator.keras.provenance.json").read_text())["run"] == run.name
 
 
 def test_the_saved_model_needs_nothing_of_ours(run, tmp_path):

@@ -97,6 +97,13 @@ def test_ancestor_has_its_number_of_weights_at_28_pixels():
     assert sum(v.numpy().size for v in judge.trainable_variables) == 398_883
 
 
+def test_ancestor_without_labels_is_rgan_v5():
+    config = train_config(generator="rcgan_v4", discriminator="rcgan_v4", **(TINY | {"latent_dim": 100}))
+    generator, judge = GENERATORS["rcgan_v4"](Shape(28, 28), config), DISCRIMINATORS["rcgan_v4"](Shape(28, 28), config)
+    assert sum(v.numpy().size for v in generator.trainable_variables) == 1_387_043
+    assert sum(v.numpy().size for v in judge.trainable_variables) == 377_001
+
+
 # Lengths and masks -----------------------------------------------------------------------------------------------
 
 MASKED = Shape(7, 5, 4, observed=2, lengths=True)  # two values, two masks, one channel for the length

@@ -13,10 +13,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from mail_servers import PASSWORD, Delivers, Dovecot, needs_dovecot, smtp_server
+from review_made import PEOPLE, links, people, reply
 from runs_made import process, run_at
 
 from rcgan_nb import archive, config, load
 from rcgan_nb.evaluation import Report
+from rcgan_nb.review import ReviewConfig
 from rcgan_nb.series import SeriesSet
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -29,10 +32,12 @@ CONFIGS = {
     "esteban2017": config.ProtocolConfig,
     "evaluate": config.EvaluateConfig,
     "generate": config.GenerateConfig,
+    "review": ReviewConfig,
     "runs": config.RunsConfig,
     "prepare": config.PrepareConfig,
     "plot_series": config.PlotConfig,
     "stabilise": config.CompareConfig,
+    "sync": config.SyncConfig,
     "sweep": config.SweepConfig,
 }
 
@@ -153,7 +158,7 @@ def test_compare(shared):
     quick = ["-p", "judges", "svm", "-p", "judge_seeds", "1", "-p", "epochs", "1", "-p", "rivals", "autoregression"]
     papermill("compare", shared / "compare.ipynb", *quick)
     assert (archive.find("latest").path / "contest-autoregression.json").exists()
-    assert figures(shared / "compare.ipynb") == 1
+    assert figures(shared / "compare.ipynb") == 2
 
 
 def test_evaluate_clinical_tasks(tmp_path):
@@ -263,12 +268,64 @@ def test_runs(shared):
         assert "it is no whole zip" in text and "image/png" in text
 
 
+@needs_dovecot
+def test_review(shared, monkeypatch):
+    """Mails go out to real servers, are answered by their links, and become a score the next time."""
+    dovecot = Dovecot("rcgan", *PEOPLE)
+    smtp = smtp_server(Delivers(dovecot))
+    people()
+    monkeypatch.setenv("RCGAN_SMTP_URL", f"smtp://rcgan@127.0.0.1:{smtp.port}")
+    monkeypatch.setenv("RCGAN_IMAP_URL", f"imap://rcgan@127.0.0.1:{dovecot.port}")
+    monkeypatch.setenv("RCGAN_MAIL_FROM", "rcgan@lab.example")
+    for kind in ("SMTP", "IMAP"):
+        monkeypatch.setenv(f"RCGAN_{kind}_PASSWORD", PASSWORD)
+    try:
+        said = papermill("review", shared / "v.ipynb", "-p", "send", "True", "--log-output").stderr
+        assert (
+            "to bert <bert@lab.example>: 1" in said
+            and "3 mails went" in said
+            and "click below; where there is none" in said
+        )
+        for who, address in PEOPLE.items():
+            (mail,) = dovecot.mails(who)
+            dovecot.append("rcgan", [reply(address, *links(mail)["the left one"])])
+        said = papermill("review", shared / "v.ipynb", "-p", "collect", "True", "--log-output").stderr
+        assert "3 answers to 3 questions" in said and figures(shared / "v.ipynb") == 1
+    finally:
+        smtp.stop()
+        dovecot.stop()
+    assert PASSWORD not in (shared / "v.ipynb").read_text() + said
+
+
 def test_colab(shared):
     """Away from Colab: the same training, and what is skipped is said. As on Colab: tests/test_wheel.py."""
     done = papermill("colab", shared / "colab.ipynb", *TINY, "-p", "run_name", "away", "--log-output")
     assert archive.find("away").status() == "finished" and figures(shared / "colab.ipynb") == 1
     said = done.stdout + done.stderr + (shared / "colab.ipynb").read_text()
     assert "no Drive is mounted" in said and "nothing is installed" in said and "evaluate.ipynb" in said
+
+
+def test_sync_without_credentials_says_what_to_do(tmp_path, runs, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("RCGAN_DRIVE_KEY", raising=False)
+    papermill("sync", tmp_path / "s.ipynb")
+    said = (tmp_path / "s.ipynb").read_text()
+    assert "python -m drive_sync auth" in said and "Nothing was done: nobody is signed in." in said
+    assert not runs.exists()
+
+
+def test_sync(tmp_path, here, drive):
+    """Against a Drive on loopback: a dry run, then the same in earnest; a failure stops the notebook."""
+    key = drive.add("metrics.csv", b"step", drive.add("digits-1", parent="runs"))
+    papermill("sync", tmp_path / "s.ipynb", "-p", "exclude", "*.png")
+    said = (tmp_path / "s.ipynb").read_text()
+    assert "digits-1/metrics.csv" in said and "this is a dry run" in said and not any(here.iterdir())
+    papermill("sync", tmp_path / "s.ipynb", "-p", "dry_run", "False")
+    assert (here / "digits-1/metrics.csv").read_bytes() == b"step"
+    assert "pull: get 1; 4 bytes" in (tmp_path / "s.ipynb").read_text()
+    drive.files[key]["md5Checksum"] = "0" * 32
+    done = papermill("sync", tmp_path / "s.ipynb", "-p", "dry_run", "False", check=False)
+    assert done.returncode != 0 and "1 failed" in done.stderr
 
 
 @pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])

@@ -8,6 +8,7 @@ from runs_made import run_at
 from sweeps_made import OFF, ended, sweep_of
 
 from rcgan_nb import cli
+from rcgan_nb.review.results import Score
 from rcgan_nb.runtimes.task import OVER_LIMIT
 from rcgan_nb.sweep import results
 
@@ -27,11 +28,28 @@ def test_survivors_are_ranked_with_what_was_cut_below():
     assert list(found["learning_rate"]) == [0.001, 0.001, 0.002, 0.002] and list(found["mmd2"])[:2] == [0.1, 0.3]
     assert list(found["why"])[2:] == ["at step 40 by spread: 0.1 against 0.3", "FloatingPointError: step 3"]
     assert results.cuts(sweep) == {"spread": 1, "failed": 1} and results.importance(sweep) == {}
-    with pytest.raises(ValueError, match="'humna' ranks nothing; known: mmd2, tstr, coverage"):
+    with pytest.raises(ValueError, match="'humna' ranks nothing; known: mmd2, tstr, coverage, people"):
         results.table(sweep, "humna")
     pictures = results.sheets(sweep, 1)
     assert [path.name for path in pictures.values()] == ["step-0000050.png"]
     assert list(pictures) == ["s-0001: learning_rate 0.001, hidden_units 8"]
+
+
+def test_people_may_rank_and_choose_finalists(monkeypatch):
+    sweep = sweep_of(**OFF, finalists=1, final_seeds=1)
+    for number, mmd2 in enumerate([0.1, 0.2, 0.3, 0.4]):
+        ended(sweep, number, mmd2=mmd2)
+    with pytest.raises(ValueError, match="none of 4 trials survived"):
+        results.ranked(sweep, "people")  # nobody was asked
+    said = {
+        "s-0002": Score(1.5, 1.0, 2.0, 9),
+        "s-0000": Score(-0.5, -1.0, 0.0, 9),
+        "other-0001": Score(9.0, 8.0, 9.5, 9),
+    }
+    monkeypatch.setattr(results.review, "scores", lambda name: {"s": said}[name])
+    assert [trial.number for trial in results.ranked(sweep, "people")] == [2, 0]
+    assert list(results.table(sweep, "people")["people"])[:2] == [1.5, -0.5]
+    assert [task.trial for task in results.call_finals(sweep, "people")] == [2]
 
 
 def test_without_survivors_it_says_which_rule_cut_how_many(capsys):

@@ -22,6 +22,8 @@ CHECKPOINT = re.compile(r"checkpoints/(step-\d+|best)\.npz")
 DOUBLE = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # what Drive and browsers add to the name of a second download
 
 
+ANCESTORS = "an archive of mv-temporal-rgan; make it a run: rcgan runs import"
+ANCESTORS_PACKED = "an archive of mv-temporal-rgan; unpack it, then: rcgan runs import"
 COLUMNS = ["name", "status", "dataset", "model", "step", "steps", "began", "segments", "mib", "use", "restricted"]
 COLUMNS += ["problems", "path"]
 
@@ -217,7 +219,7 @@ def _within(tree, refused):
     for root in sorted(roots):
         yield Found(tree, f"{root}/" if root else "", sizes[root])
     for folder in sorted(f for f, names in plain.items() if names >= ANCESTOR and f not in roots):
-        refused.append((tree.place / folder, "an archive of mv-temporal-rgan; make it a run: rcgan runs import"))
+        refused.append((tree.place / folder, ANCESTORS_PACKED if tree.packed else ANCESTORS))
 
 
 def _owner(folder, roots):

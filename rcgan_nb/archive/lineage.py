@@ -43,8 +43,8 @@ def states(found: list[Found]) -> list[State]:
 
 
 def fullness(run):
-    """What makes one copy of a run better than another: more steps, fewer faults, more files; then one here."""
-    return run.step, -len(run.problems), len(run.sizes), not run.tree.packed, run.name
+    """What makes one copy of a run better than another: steps, no faults, files, a place here, a short name."""
+    return run.step, -len(run.problems), len(run.sizes), not run.tree.packed, -len(run.name), run.name
 
 
 def _began(run):
@@ -97,9 +97,15 @@ def started_from(run) -> dict:
     return begun if isinstance(begun, dict) and isinstance(begun.get("step"), int) and begun.get("run") else {}
 
 
+def _children(all_states, parent) -> list[State]:
+    """What came from a state, each followed by what came from that."""
+    own = [state for state in all_states if state.parent is parent]
+    return [one for state in own for one in (state, *_children(all_states, state))]
+
+
 def rows(found) -> list[dict]:
     """A row for each state, as `plots.lineage` draws it: name, first and last step, row of the parent, how it came."""
-    all_states = states(found)
+    all_states = _children(states(found), None)
     return [
         {
             "name": state.run.name,

@@ -83,7 +83,8 @@ def plan(survey: Survey, run: str, *, name="") -> Plan:
         raise ValueError(f"there is a run {name!r} already, and it stays{stays}; give the merged run another name.")
     if len(used) == 1 and len(families) == 1:
         raise ValueError(f"{tip.run.name} is one run already, and nothing else was found that belongs to it.")
-    branches = tuple(f"{s.run.path} {s.how} from step {s.step:,} and is no part of this" for s in others if s.parent)
+    kin = [s for s in others if s.parent and set(s.parent.copies) & set(used)]
+    branches = tuple(f"{s.run.path} {s.how} from step {s.step:,} and is no part of this" for s in kin)
     return Plan(name, tip.run, pieces, _missing(families[0].root, pieces), _overlaps(pieces), branches, moved)
 
 

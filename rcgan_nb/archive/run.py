@@ -174,7 +174,10 @@ class Run:
                 return path
             except ValueError as error:
                 print(f"{error} The one before it is used.")
-        raise FileNotFoundError(f"run {self.name} ({self.status()}) holds no whole checkpoint {which!r}.")
+        facts = self.data if (self.path / "data.json").exists() else {}
+        reason = facts.get("imported", {}).get("without_networks")
+        why = f" It was imported without networks: {reason}" if reason else ""
+        raise FileNotFoundError(f"run {self.name} ({self.status()}) holds no whole checkpoint {which!r}.{why}")
 
 
 def draw(run):

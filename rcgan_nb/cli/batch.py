@@ -34,10 +34,10 @@ def add(parser):
 def run(given) -> int:
     from rcgan_nb.runtimes import batch
 
-    todo = _jobs(given)
+    todo = jobs_of(given)
     if given.at_once < 1:
         raise ValueError(f"--at-once must be at least 1, but {given.at_once} came.")
-    name = given.name or Path(given.grid or given.file).stem
+    name = name_of(given)
     if given.dry_run:
         queue = batch.tasks(todo, name)
         for label, task in zip(batch.labels(queue), queue, strict=True):
@@ -52,7 +52,11 @@ def run(given) -> int:
     return _summary(batch, queue)
 
 
-def _jobs(given):
+def name_of(given) -> str:
+    return given.name or Path(given.grid or given.file).stem
+
+
+def jobs_of(given):
     if bool(given.file) == bool(given.grid):
         raise ValueError("give a file of jobs, or --grid with a notebook; rcgan batch --help shows how.")
     usual = {"runtime": given.runtime, "limit": given.limit}

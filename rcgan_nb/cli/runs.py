@@ -3,6 +3,9 @@
 from datetime import datetime
 from pathlib import Path
 
+from rcgan_nb.archive import finder
+from rcgan_nb.cli import parts
+
 HOW = {
     "list": "all runs, in the runs folder or in other folders and archive files, and what cannot be used and why",
     "show": "what is known of one run: its lineage, processes, checkpoints, figures, faults",
@@ -16,11 +19,7 @@ HOW = {
 
 
 def add(parser):
-    verbs = parser.add_subparsers(required=True, metavar="WHAT")
-    made = {}
-    for name, what in HOW.items():
-        made[name] = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        made[name].set_defaults(run=globals()[f"_{name}"])
+    made = parts(parser, HOW, globals())
     for name in ("show", "merge", "extract"):
         made[name].add_argument("name", metavar="RUN", help="its name, or its path")
     for name in ("prune", "verify"):
@@ -62,7 +61,6 @@ def _list(given):
     from rich.table import Table
 
     from rcgan_nb import archive, paths
-    from rcgan_nb.archive import finder
 
     survey = archive.survey(*given.places)
     table = Table(box=None, pad_edge=False)
@@ -79,7 +77,7 @@ def _list(given):
 
 
 def _show(given):
-    from rcgan_nb.archive import finder, lineage
+    from rcgan_nb.archive import lineage
 
     survey = _survey(given)
     runs = survey.named(given.name)
@@ -135,23 +133,44 @@ def _extract(given):
 
 def _import(given):
     from rcgan_nb import archive
-    from rcgan_nb.archive.bring import bring
 
     survey = archive.survey(given.path)
-    if given.to and len(survey.runs) > 1:
-        raise ValueError(f"{given.path} holds {len(survey.runs)} runs, which cannot all be called {given.to!r}.")
+    makers = _makers(survey, given)
+    if given.to and len(makers) > 1:
+        raise ValueError(f"{given.path} holds {len(makers)} runs, which cannot all be called {given.to!r}.")
     failed = 0
-    for found in survey.runs:
+    for make in makers:
         try:
-            print(f"{found.name} lies in {bring(found, name=given.to).path} now.")
+            run = make()
+            print(f"{run.name} lies in {run.path} now.")
         except (OSError, ValueError) as error:
             failed += 1
             print(f"not imported: {error}")
     for path, reason in survey.refused:
-        print(f"not imported: {path}: {reason}")
-    if not survey.runs:
+        if reason != finder.ANCESTORS:
+            print(f"not imported: {path}: {reason}")
+    if not makers:
         raise ValueError(f"{given.path} holds no run that can be imported.")
     return 1 if failed else 0
+
+
+def _makers(survey, given) -> list:
+    """For each run at a place, and each chain of runs of mv-temporal-rgan, what brings it into the runs folder."""
+    from rcgan_nb.archive import legacy
+    from rcgan_nb.archive.bring import bring
+
+    makers = [lambda found=found: bring(found, name=given.to) for found in survey.runs]
+    old = [path for path, reason in survey.refused if reason == finder.ANCESTORS]
+    if old == [Path(given.path).expanduser().resolve()]:  # one run, which brings what it went on with
+        return [*makers, lambda: _told(legacy, old[0], given.to)]
+    chains = [chain for folder in sorted({path.parent for path in old}) for chain in legacy.find_chains(folder)]
+    return makers + [lambda chain=chain: _told(legacy, chain.folders[-1].path, given.to) for chain in chains]
+
+
+def _told(legacy, path, name):
+    """Say what an old archive becomes, then make it."""
+    print(legacy.plan(path, name))
+    return legacy.import_archive(path, name)
 
 
 def _verify(given):

@@ -39,7 +39,7 @@ def add(parser):
     made["work"].add_argument("--cores", default="", metavar="0,1", help="keep to these processor cores (all)")
     for name in ("status", "best"):
         made[name].add_argument(
-            "--by", default="", metavar="COLUMN", help="what ranks: mmd2, tstr, coverage (the goal)"
+            "--by", default="", metavar="COLUMN", help="what ranks: mmd2, tstr, coverage, people (the goal)"
         )
 
 

@@ -7,27 +7,35 @@ from collections import Counter
 
 import optuna
 
-from rcgan_nb import archive, comparison
+from rcgan_nb import archive, comparison, review
 from rcgan_nb.runtimes.task import write_json
 from rcgan_nb.sweep.sweeps import GOALS, Sweep
 from rcgan_nb.sweep.trials import Trial
 
-# Columns that may decide the ranking, and what is better. A further one (say, people's scores) is a line here, and a
-# figure of that name in each run's validation.json.
-RANKS = GOALS
+# Columns that may decide the ranking, and what is better. `people` is the score of a review with the sweep's name,
+# where there is one (`rcgan review send --name NAME --runs "NAME-*"`).
+RANKS = GOALS | {"people": "maximize"}
 FIRST = ("trial", "state", "run")
 
 
 def rows(sweep: Sweep) -> list[dict]:
     """For each trial its state, run, values, figures on the validation part, and why it was cut or failed."""
-    found = []
+    found, people = [], _people(sweep)
     for task in (Trial(sweep, frozen) for frozen in sweep.trials()):
         _, state, far, _, said = task.row()
         facts = {"trial": task.frozen.number, "state": state, "run": task.archived.name if state != "waiting" else ""}
         figures = task.figures() if state == "finished" else {}
+        figures |= {"people": people[facts["run"]].value} if facts["run"] in people else {}
         why = said if state in ("cut", "failed") else far
         found.append(facts | task.frozen.params | dict.fromkeys(RANKS) | figures | {"why": why})
     return found
+
+
+def _people(sweep):
+    try:
+        return review.scores(sweep.config.name)
+    except ValueError:  # no such review
+        return {}
 
 
 def table(sweep: Sweep, by=""):
@@ -113,7 +121,13 @@ def finals(sweep: Sweep) -> list[dict]:
 
 def means(sweep: Sweep, by="") -> list[dict]:
     """Of each finalist, the mean over new seeds with its 95 % interval: rows as `plots.scores` takes them."""
-    return comparison.intervals(finals(sweep), (_known(by or sweep.config.goal),))
+    return comparison.intervals(finals(sweep), (_of_finals(sweep, by),))
+
+
+def _of_finals(sweep, by):
+    """What decides among finalists: people chose them at most, and have not seen their new runs."""
+    by = _known(by or sweep.config.goal)
+    return sweep.config.goal if by == "people" else by
 
 
 def best(sweep: Sweep, by="") -> dict:
@@ -123,7 +137,7 @@ def best(sweep: Sweep, by="") -> dict:
     to; its figures over new seeds were not.
     Raises: ValueError: the finals have not all been trained, or not to the end.
     """
-    by = _known(by or sweep.config.goal)
+    by = _of_finals(sweep, by)
     if lacking := [task.job.id for task in sweep.finals() if not task.figures()] or (not sweep.finals() and ["all"]):
         raise ValueError(
             f"finals of sweep {sweep.config.name!r} are lacking ({', '.join(lacking)}); train them with "

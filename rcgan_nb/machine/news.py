@@ -1,0 +1,49 @@
+"""What a run's owner is told by mail: its end and why, its last figures and samples, and how it goes on."""
+
+from rcgan_nb import mail
+from rcgan_nb.archive.run import Run
+
+
+def require_way(*addresses):
+    """Make sure, before anything starts, that mail to these addresses could go out.
+
+    Raises: ValueError: an address is none, or no mail server is set; says how.
+    """
+    for address in filter(None, addresses):
+        mail.compose(address, "", "")
+
+
+def tell(run: Run, what: str, also="", *, progress=print):
+    """Write to the address in the run's setting `mail`, and to another; what cannot be sent now is sent later.
+
+    A mail that fails never fails a run. Runs of restricted data send no pictures.
+    """
+    for address in sorted({run.config.mail, also} - {""}):
+        try:
+            mail.send(address, f"rcgan_nb: run {run.name} {what}"[:150], text(run, what), pictures(run))
+        except (OSError, ValueError) as error:
+            progress(f"no mail to {address}: {error}")
+
+
+def deliver(progress=print):
+    """Try again what could not be sent."""
+    try:
+        mail.deliver()
+    except (OSError, ValueError) as error:
+        progress(f"mail waits: {error}")
+
+
+def text(run, what) -> str:
+    """The last figures of a run, and the command that goes on with it."""
+    metrics = {name: values[-1] for name, values in run.metrics().items() if values and "/" not in name}
+    watch = {name: values[-1] for name, values in run.watch().items() if values and name not in metrics}
+    lines = [f"Run {run.name} {what}.", "", *(f"{name:>14}  {value:g}" for name, value in (metrics | watch).items())]
+    if run.status() != "finished":
+        lines += ["", "It goes on with:", f"papermill train.ipynb more.ipynb -p resume {run.name}"]
+    return "\n".join(lines) + "\n"
+
+
+def pictures(run) -> list:
+    if run.data.get("summary", {}).get("restricted"):
+        return []
+    return sorted(run.path.glob("samples/*.png"))[-1:]

@@ -1,0 +1,35 @@
+"""What all figures share: their style, and how they are kept."""
+
+import matplotlib.pyplot as plt
+import seaborn
+
+seaborn.set_theme(style="ticks", context="notebook", palette="colorblind")
+
+
+def done(figure):
+    """Close the figure, so that a notebook shows it once: as the value of its cell."""
+    plt.close(figure)
+    return figure
+
+
+def save(figure, path, dpi=150):
+    """Write a figure to a file, and return it."""
+    figure.savefig(path, dpi=dpi, bbox_inches="tight")
+    return figure
+
+
+def gif(pictures, path, milliseconds=250):
+    """Write picture files, in order, as an animation whose last picture stays for two seconds.
+
+    Large ones are made smaller: an animation holds all of them in memory.
+    """
+    from PIL import Image
+
+    frames = []
+    for picture in pictures:
+        with Image.open(picture) as image:
+            image.thumbnail((1000, 1000))
+            frames.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
+    times = [milliseconds] * (len(frames) - 1) + [2000]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
+    return path

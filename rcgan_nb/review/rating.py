@@ -1,0 +1,83 @@
+"""Rating in a notebook, for whoever has an account on this machine."""
+
+import getpass
+import json
+import os
+import random
+
+from rcgan_nb.review import letters, store
+
+
+def rate(name, progress=print):
+    """A widget that asks one question after the other; each click is kept at once, in the review's folder.
+
+    The answers are this account's: it owns the file they are in. `collect` counts them.
+    Raises: FileNotFoundError: there is no such review here.
+    """
+    import ipywidgets
+
+    desk = Desk(name)
+    progress(
+        f"{len(desk.left)} questions of review {name!r} wait for {getpass.getuser()}. In a notebook that is open in a "
+        "browser, click below; where there is none, rate by mail, or open review.ipynb in JupyterLab on this machine."
+    )
+    if not desk.left:
+        return ipywidgets.HTML("Nothing is left to rate. Thank you.")
+    return _view(ipywidgets, desk)
+
+
+class Desk:
+    """The questions that this account has not answered yet, in random order, and where its answers go."""
+
+    def __init__(self, name):
+        self.path = store.folder(name)
+        try:
+            facts = json.loads((self.path / "review.json").read_text())
+        except FileNotFoundError:
+            raise FileNotFoundError(f"there is no review {name!r} in {self.path.parent}; prepare it first.") from None
+        self.question = facts["question"]
+        self.file = self.path / "answers" / f"{os.getuid()}.jsonl"
+        done = {json.loads(line)["item"] for line in self.file.read_text().splitlines()} if self.file.exists() else ()
+        self.left = [item for item in facts["items"] if item["id"] not in done]
+        random.SystemRandom().shuffle(self.left)
+
+    def pictures(self) -> list[bytes]:
+        """The sheets of the present question."""
+        return [(self.path / "sheets" / f"{int(name, 16):016x}.png").read_bytes() for name in self.left[0]["sheets"]]
+
+    def answer(self, value):
+        """Keep an answer to the present question, and go on to the next.
+
+        Raises: PermissionError: this account may not write there.
+        """
+        line = json.dumps({"item": self.left[0]["id"], "answer": value}) + "\n"
+        try:
+            with open(self.file, "a") as file:
+                file.write(line)
+                file.flush()
+                os.fchmod(file.fileno(), 0o644)  # whoever began the review has to read it
+                os.fsync(file.fileno())
+        except PermissionError:
+            raise PermissionError(
+                f"this account may not write to {self.file.parent}; its owner can let the group: chmod g+w."
+            ) from None
+        del self.left[0]
+
+
+def _view(ipywidgets, desk):
+    box = ipywidgets.VBox()
+
+    def show():
+        if not desk.left:
+            box.children = [ipywidgets.HTML("Nothing is left to rate. Thank you.")]
+            return
+        names = letters.NAMES[desk.question]
+        pictures = [ipywidgets.Image(value=content, format="png") for content in desk.pictures()]
+        buttons = [ipywidgets.Button(description=text) for text in names.values()]
+        for button, value in zip(buttons, names, strict=True):
+            button.on_click(lambda _, value=value: (desk.answer(value), show()))
+        title = ipywidgets.HTML(f"{letters.QUESTION[desk.question]} ({len(desk.left)} left)")
+        box.children = [title, ipywidgets.HBox(pictures), ipywidgets.HBox(buttons)]
+
+    show()
+    return box
