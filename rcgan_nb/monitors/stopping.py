@@ -75,7 +75,9 @@ def reason(config, columns) -> str:
         low = STALLED if config.stop_on == "gradient" else 1 / config.stop_limit
         idle = outside(steps, [columns[name] for name in NEEDS[config.stop_on]], low, config.stop_limit)[-1]
         what = f"{' or '.join(NEEDS[config.stop_on])} lay outside {low:g} to {config.stop_limit:g}"
-    return f"{what} for {idle:.0f} steps (stop_patience {config.stop_patience})" * (idle >= config.stop_patience)
+    if idle < config.stop_patience:
+        return ""
+    return f"{what} for {idle:.0f} steps (stop_patience {config.stop_patience})"
 
 
 def outside(steps, figures, low, high) -> np.ndarray:
