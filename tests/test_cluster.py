@@ -222,7 +222,8 @@ def test_jobs_without_slurm_start_at_once_and_end_with_a_word(there, tmp_path, r
     stranger.wait()
     assert sorted(note.read_text().split()) == ["1", "2"]
     assert cli.main(["cluster", "pull", "there"]) == 0
-    assert "interrupted" in (runs / "cluster/there" / job / "log-1.txt").read_text()
+    logs = "".join(path.read_text() for path in (runs / "cluster/there" / job).glob("log-*"))
+    assert "sleeper n=2: interrupted" in logs
     states = [path.read_text() for path in (runs / "batches/sleeper").glob("*/state.json")]
     assert sorted('"finished"' in state for state in states) == [False, True]
     assert cli.main(["cluster", "cancel", "there", "nix"]) == 1

@@ -1,5 +1,8 @@
 """A real Slurm of one node: what it refuses, an array that shares a batch, and a job that meets its time limit."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from cluster_servers import profile, until
@@ -12,14 +15,14 @@ from rcgan_nb.machine import cluster
 from rcgan_nb.machine.slurm import workers
 
 SETTINGS = {"dataset": "digits", "hidden_units": 8, "batch_size": 8, "log_every": 10, "sample_every": 100}
-SETTINGS |= {"checkpoint_every": 20, "watch_every": 20, "r1_weight": 0, "r2_weight": 0, "op_threads": 1}
+SETTINGS |= {"checkpoint_every": 50, "watch_every": 50, "r1_weight": 0, "r2_weight": 0, "op_threads": 1, "steps": 600}
 
 
 @pytest.fixture(scope="module")
 def pushed(sshd, slurm, tmp_path_factory):
     """The text of the profile `hpc`, with a folder there that has the project."""
     home = tmp_path_factory.mktemp("hpc")
-    text = profile(sshd, "hpc", home / "there", slurm=slurm, signal=60, memory="1G")
+    text = profile(sshd, "hpc", home / "there", slurm=slurm, memory="1G")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RCGAN_CONFIG", str(home / "personal"))
         (home / "personal").mkdir()
@@ -79,20 +82,24 @@ def test_an_array_shares_a_batch_and_what_waits_can_be_cancelled(there, tmp_path
     assert "2 of 2 jobs are finished" in (runs / "cluster/hpc" / first.name / "log-1.txt").read_text()
 
 
-def test_a_job_that_meets_its_time_limit_comes_back_and_ends_as_an_unbroken_one(there, slurm, runs, tmp_path, capsys):
-    parameters = " ".join(
-        f"-p {name} {value}" for name, value in (SETTINGS | {"steps": 2000, "run_name": "long"}).items()
-    )
-    assert submit("--time", "02:00:00", "batch", "--grid", "train.ipynb", *parameters.split()) == 0
+def test_a_job_that_meets_its_time_limit_comes_back_and_ends_as_an_unbroken_one(there, slurm, runs, capsys):
+    parameters = [word for name, value in (SETTINGS | {"run_name": "long"}).items() for word in ("-p", name, value)]
+    assert submit("--time", "02:00:00", "batch", "--grid", "train.ipynb", *parameters) == 0
     host, far = cluster.profile("hpc"), Run(there / "runs/long")
-    number = next((there / "jobs").glob("train-*/id")).read_text().strip()
+    job = next((there / "jobs").glob("train-*"))
+    number = (job / "id").read_text().strip()
     until(lambda: list(far.path.glob("checkpoints/step-*")), 300)
+    # Held until Slurm speaks, which looks at limits twice a minute: how fast this machine is must not matter.
+    pid = far.read_json("heartbeat.json")["pid"]
+    os.kill(pid, signal.SIGSTOP)
     assert cli.main(["cluster", "pull", "hpc"]) == 0 and Run(runs / "long").status() == "running"
-    # Its limit is now less than a minute away: Slurm sends the signal, and would end it at the limit.
-    minutes = until(lambda: slurm.ask("squeue", "-h", "-r", "-j", number, "-o", "%M").split(":")[-2])
-    assert slurm.ask("scontrol", "update", f"JobId={number}", f"TimeLimit={int(minutes) + 1}") == ""
+    minutes = slurm.ask("squeue", "-h", "-r", "-j", number, "-o", "%M").split(":")[-2]
+    slurm.ask("scontrol", "update", f"JobId={number}", f"TimeLimit={int(minutes) + 2}")
+    unbroken = train(**SETTINGS | {"run_name": "unbroken"})
+    until(lambda: "stopping train.ipynb" in (job / "log-1.txt").read_text(), 90)
+    os.kill(pid, signal.SIGCONT)
     until(lambda: workers(host)[0]["state"] == "PENDING", 60)
-    assert far.status() == "interrupted" and 20 <= far.read_json("heartbeat.json")["step"] < 2000
+    assert far.status() == "interrupted" and 50 <= far.read_json("heartbeat.json")["step"] < SETTINGS["steps"]
     assert cli.main(["cluster", "status", "hpc"]) == 0
     assert "BeginTime" in (out := capsys.readouterr().out) and "interrupted" in out
     # Slurm lets what was requeued wait for two minutes; nobody here has to.
@@ -100,11 +107,29 @@ def test_a_job_that_meets_its_time_limit_comes_back_and_ends_as_an_unbroken_one(
     until(lambda: workers(host)[0]["state"] == "COMPLETED", 300)
     assert far.status() == "finished" and len(far.read_json("segments.json")) == 2
     assert cli.main(["cluster", "pull", "hpc"]) == 0
-    here, unbroken = Run(runs / "long"), train(**SETTINGS | {"steps": 2000, "run_name": "unbroken"})
+    here = Run(runs / "long")
     for which in ("last", "best"):
         (ours, meta), (other, of_other) = (checkpoint.read(run.checkpoint(which)) for run in (here, unbroken))
         assert ours.keys() == other.keys() and meta == of_other
         assert all(np.array_equal(ours[name], other[name]) for name in ours)
     figures = [{name: run.metrics()[name] for name in run.metrics() if name != "seconds"} for run in (here, unbroken)]
-    assert figures[0] == figures[1] and figures[0]["step"] == list(range(10, 2001, 10))
+    assert figures[0] == figures[1] and figures[0]["step"] == list(range(10, 601, 10))
     assert "The time is nearly up" in next((runs / "cluster/hpc").glob("train-*/log-1.txt")).read_text()
+
+
+def test_workers_of_a_sweep_share_its_trials(there, tmp_path, runs, capsys):
+    space = tmp_path / "rates.yaml"
+    space.write_text(
+        "space: {learning_rate: [0.001, 0.002]}\n"
+        "settings: {dataset: digits, steps: 20, hidden_units: 8, batch_size: 8, r1_weight: 0, r2_weight: 0}\n"
+        "cut_after: 20\n"
+    )
+    assert submit("--gres", "gpu:1", "sweep", space) == 1 and not (there / "runs/sweeps").exists()
+    assert submit("--workers", "2", "sweep", space) == 0
+    host, job = cluster.profile("hpc"), next((there / "jobs").glob("rates-*")).name
+    until(lambda: {w["state"] for w in workers(host) if w["job"] == job} == {"COMPLETED"}, 300)
+    capsys.readouterr()
+    assert cli.main(["cluster", "pull", "hpc"]) == 0 and (runs / "sweeps/rates/.pulled").exists()
+    assert cli.main(["sweep", "status", "rates"]) == 0 and "2 finished" in capsys.readouterr().out
+    logs = "".join(path.read_text() for path in (runs / "cluster/hpc" / job).glob("log-*"))
+    assert sorted(line for line in logs.splitlines() if "finished" in line) == ["0000: finished ", "0001: finished "]

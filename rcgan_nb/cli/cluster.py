@@ -2,11 +2,11 @@
 
 import time
 
-from rcgan_nb.cli import batch
+from rcgan_nb.cli import batch, parts
 
 HOW = {
     "push": "send the project, and the data sets that are named; no runs",
-    "submit": "start workers there that run a batch; under Slurm each is requeued when its time is up, and goes on",
+    "submit": "start workers there for a batch or sweep; under Slurm each is requeued when its time is up, and goes on",
     "status": "what Slurm or the machine says of the workers, and what the runs there say of themselves",
     "pull": "bring runs, batches, sweeps and logs home, also while they are made",
     "cancel": "end a job's workers, with a checkpoint of what they train",
@@ -22,12 +22,9 @@ EVERY = 60  # seconds between two pulls
 
 
 def add(parser):
-    verbs = parser.add_subparsers(required=True, metavar="WHAT")
-    made = {}
-    for name, what in HOW.items():
-        made[name] = verbs.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-        made[name].add_argument("profile", metavar="PROFILE", help="of clusters.toml in your folder for settings")
-        made[name].set_defaults(run=globals()[f"_{name}"])
+    made = parts(parser, HOW, globals())
+    for verb in made.values():
+        verb.add_argument("profile", metavar="PROFILE", help="of clusters.toml in your folder for settings")
     made["push"].add_argument(
         "--data", nargs="+", action="extend", default=[], metavar="NAME", help="data sets, prepared ones too (none)"
     )
@@ -53,7 +50,7 @@ def _add_submit(parser):
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="how many share the work (1)")
     for name, what in SAID.items():
         parser.add_argument(f"--{name}", type=int if name == "cpus" else str, help=f"{what} (the profile's)")
-    # A name of its own: `batch` has an option of this name, too, which would come in its place.
+    # Under a name of its own: `batch` has such an option, too, which would come in its place.
     parser.add_argument(
         "--dry-run",
         dest="ask_only",
@@ -64,6 +61,10 @@ def _add_submit(parser):
     jobs = kinds.add_parser("batch", help="notebooks, as `rcgan batch` takes them", description="As `rcgan batch`.")
     batch.add(jobs)
     jobs.set_defaults(run=_submit)
+    what = "a search for settings, begun there as by `rcgan sweep start`"
+    sweep = kinds.add_parser("sweep", help=what, description=f"{what[0].upper()}{what[1:]}.")
+    sweep.add_argument("file", help="YAML with the settings of the sweep")
+    sweep.set_defaults(run=_submit)
 
 
 def _push(given):
@@ -82,18 +83,29 @@ def _submit(given):
     changes = {name: getattr(given, name) for name in SAID if getattr(given, name) is not None}
     host = cluster.profile(given.profile, **changes)
     slurm.require(host.config, given.workers)
-    command, files = _sent(given)
-    job = f"{command[command.index('--name') + 1]}-{time.strftime('%m%d-%H%M%S')}"
-    dry = given.ask_only or given.dry_run
+    name, work = _sweep(given) if given.work == "sweep" else _batch(given)
+    name = f"{name}-{time.strftime('%m%d-%H%M%S')}"
+    dry = given.ask_only or getattr(given, "dry_run", False)
     if dry:
-        print(slurm.script(host.config, job, command, given.workers))
-    print(slurm.submit(host, job, command, files, workers=given.workers, dry=dry))
+        print(slurm.script(host.config, name, work["command"], given.workers))
+    print(slurm.submit(host, name, **work, workers=given.workers, dry=dry))
     if not dry:
-        print(f"job {job}. rcgan cluster status, pull --watch or cancel: see --help")
+        print(f"job {name}. rcgan cluster status, pull --watch or cancel: see --help")
 
 
-def _sent(given) -> tuple[list, dict]:
-    """The words of a batch there, and the files it reads: its jobs, and notebooks that are not the project's."""
+def _sweep(given) -> tuple[str, dict]:
+    """The name of a sweep, and what there is to do for it: it is begun once, then each worker takes trials."""
+    from pathlib import Path
+
+    from rcgan_nb.cli import sweep
+
+    name, file = sweep.read(given.file).name, Path(given.file)
+    begin = f"from rcgan_nb import sweep; from rcgan_nb.cli.sweep import read; sweep.Sweep.begin(read({file.name!r}))"
+    return name, {"first": begin, "command": ["sweep", "work", name], "files": {file.name: file.read_bytes()}}
+
+
+def _batch(given) -> tuple[str, dict]:
+    """The name of a batch, its words there, and the files it reads: its jobs, and notebooks not of the project."""
     import yaml
 
     from rcgan_nb import paths
@@ -110,7 +122,8 @@ def _sent(given) -> tuple[list, dict]:
         entry = {"notebook": job.notebook.name, "parameters": job.parameters}
         entries.append(entry | ({"limit": f"{job.limit:g}s"} if job.limit else {}))
     files["jobs.yaml"] = yaml.safe_dump(entries, sort_keys=False).encode()
-    return ["batch", "jobs.yaml", "--name", name, "--at-once", str(given.at_once)], files
+    words = ["batch", "jobs.yaml", "--name", name, "--at-once", str(given.at_once)]
+    return name, {"command": words, "files": files}
 
 
 def _status(given):

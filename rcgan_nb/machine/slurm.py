@@ -16,10 +16,9 @@ NEEDS = ("tensorflow", "papermill", "ipykernel", "psutil", "optuna")
 LOOK = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if not u.find_spec(m)])"
 
 ALIKE = """
-top=$(cd ../.. && pwd)
-export RCGAN_RUNS="$top/runs" RCGAN_DATA="$top/data" PYTHONPATH="$top/code${{PYTHONPATH:+:$PYTHONPATH}}"
 {enter}
-set -m  # else what runs in the background, and all that it starts, would not hear Ctrl-C's signal
+top=$(cd ../.. && pwd)
+{places}set -m  # else what runs in the background, and all that it starts, would not hear Ctrl-C's signal
 asked=
 worker=
 stop() {{ [ -z "$worker" ] || kill -TERM "$worker" 2>/dev/null || :; }}
@@ -40,7 +39,20 @@ cd jobs/{name}
 made=$PWD
 trap 'rm -r "$made"' EXIT
 """
-AT_HOME = 'export RCGAN_RUNS="$PWD/runs" PYTHONPATH="$PWD/code${PYTHONPATH:+:$PYTHONPATH}"\n'
+PLACES = """export RCGAN_RUNS="$top/runs" RCGAN_DATA="$top/data" PYTHONPATH="$top/code${PYTHONPATH:+:$PYTHONPATH}"
+"""
+ASK = """command -v sbatch >/dev/null || say 'there is no Slurm (no sbatch); without, set scheduler to none'
+answer=$(sbatch --test-only job.sh 2>&1) || say "$answer"
+"""
+SUBMIT = """sbatch --parsable job.sh >id 2>said || say "$(cat said)"
+echo "Slurm has it as job $(cat id). $(cat said)"
+"""
+AT_ONCE = """for k in $(seq {workers}); do
+  nohup bash -l job.sh >log-$k.txt 2>&1 </dev/null &
+  echo "$k $! $(ps -o lstart= -p $!)" >>pids
+done
+echo started {workers} at once
+"""
 AGAIN = """if [ "$asked" = time ] && [ "$code" != 0 ]; then
   echo "The time is nearly up; it goes on when Slurm starts this again."
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
@@ -78,7 +90,7 @@ def script(config, name, command, workers) -> str:
     Args:
         command: words of `rcgan`.
     """
-    body = ALIKE.format(enter=config.enter, python=config.python, command=shlex.join(command))
+    body = ALIKE.format(enter=config.enter, places=PLACES, python=config.python, command=shlex.join(command))
     if config.scheduler == "none":
         return f"#!/bin/bash -l\n{body}exit $code\n"
     options = [f"--job-name={name}", f"--array=1-{workers}", "--ntasks=1", "--output=log-%a.txt", "--open-mode=append"]
@@ -90,12 +102,13 @@ def script(config, name, command, workers) -> str:
     return "\n".join(["#!/bin/bash -l", *(f"#SBATCH {option}" for option in options), body + AGAIN + "exit $code\n"])
 
 
-def submit(host, name, command, files=None, *, workers=1, dry=False) -> str:
+def submit(host, name, command, files=None, *, first="", workers=1, dry=False) -> str:
     """Start a job; returns in a line what became of it.
 
     Args:
         command: words of `rcgan`, which run in the job's folder.
         files: bytes by name, for that folder.
+        first: Python that runs there once, before any worker.
         dry: only ask Slurm whether and when it would start it.
     Raises: ValueError: it cannot be started, with the words of Slurm or whoever refuses it; nothing is left there then.
     """
@@ -103,12 +116,18 @@ def submit(host, name, command, files=None, *, workers=1, dry=False) -> str:
     files = (files or {}) | {"job.sh": script(host.config, name, command, workers).encode()}
     if not all(map(NAME.fullmatch, [name, *files])):
         raise ValueError(f"jobs and their files need plain names without spaces, but {[name, *files]} came.")
-    lay = "".join(
-        f"base64 -d >{file} <<'END'\n{base64.b64encode(data).decode()}\nEND\n" for file, data in files.items()
-    )
-    start = _sbatch(dry) if host.config.scheduler == "slurm" else _at_once(workers, dry)
-    keep = "" if dry else "trap - EXIT\n"
-    return host.run(f"{_ready(host)}{ROOM.format(name=name)}{lay}{start}{keep}").strip()
+    lines = [_ready(host), ROOM.format(name=name)]
+    for file, data in files.items():
+        lines.append(f"base64 -d >{file} <<'END'\n{base64.b64encode(data).decode()}\nEND\n")
+    slurm = host.config.scheduler == "slurm"
+    lines.append(ASK if slurm else f"answer='would start {workers} at once'\n")
+    if dry:
+        lines.append("echo $answer\n")
+    else:
+        begin = f"{host.config.python} -c {shlex.quote(first)}"
+        lines += [f'(top=$(cd ../.. && pwd)\n{PLACES}{begin}) >said 2>&1 || say "$(tail -n 3 said)"\n'] if first else []
+        lines += [SUBMIT if slurm else AT_ONCE.format(workers=workers), "trap - EXIT\n"]
+    return host.run("".join(lines)).strip()
 
 
 def require(config, workers):
@@ -154,33 +173,11 @@ def _ready(host) -> str:
     )
 
 
-def _sbatch(dry) -> str:
-    there = "command -v sbatch >/dev/null || say 'there is no Slurm (no sbatch); without, set scheduler to none'\n"
-    if dry:
-        return f"{there}said=$(sbatch --test-only job.sh 2>&1) || say $said\necho $said\n"
-    return (
-        f"{there}sbatch --parsable job.sh >id 2>said || say $(cat said)\n"
-        'echo "Slurm has it as job $(cat id). $(cat said)"\n'
-    )
-
-
-def _at_once(workers, dry) -> str:
-    if dry:
-        return f"echo would start {workers} at once\n"
-    return (
-        f"for k in $(seq {workers}); do\n"
-        "  nohup bash -l job.sh >log-$k.txt 2>&1 </dev/null &\n"
-        '  echo "$k $! $(ps -o lstart= -p $!)" >>pids\n'
-        f"done\necho started {workers} at once\n"
-    )
-
-
 def workers(host) -> list[dict]:
     """The last jobs' workers, each with the COLUMNS as text: number is Slurm's, why says why it waits or ended."""
     jobs, queue, here = {}, {}, []
-    for line in host.run(
-        JOBS.format(folder=host.folder) + (QUEUE if host.config.scheduler == "slurm" else "")
-    ).splitlines():
+    ask = JOBS.format(folder=host.folder) + (QUEUE if host.config.scheduler == "slurm" else "")
+    for line in host.run(ask).splitlines():
         kind, *cells = line.split("|")
         if kind == "job":
             jobs[cells[1].split(";")[0]] = cells[0]
@@ -198,7 +195,7 @@ def workers(host) -> list[dict]:
 
 def records(host) -> list[dict]:
     """What the runs there say of themselves, as archive.finder.rows does: a run is judged by its record."""
-    told = host.run(f"cd {host.folder}\n{AT_HOME}{host.config.python} -c {shlex.quote(RECORDS)}")
+    told = host.run(f"cd {host.folder}\ntop=$PWD\n{PLACES}{host.config.python} -c {shlex.quote(RECORDS)}")
     return json.loads(told.splitlines()[-1])
 
 
