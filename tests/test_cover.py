@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from rcgan_nb import config as settings
+from rcgan_nb import sense
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.config import train_config
 from rcgan_nb.gan import RCGAN
@@ -53,7 +54,7 @@ DEFAULTS = train_config(**TINY).to_dict()
 
 
 def valid(row) -> bool:
-    if any(senseless for senseless, _ in settings._senseless(SimpleNamespace(**(DEFAULTS | row)))):
+    if any(found for found, _ in sense.senseless(SimpleNamespace(**(DEFAULTS | row)))):
         return False
     return row["discriminator"] != "rcgan_v4" or row["d_condition"] == "classifier"
 

@@ -107,7 +107,7 @@ def test_kills_at_any_moment_change_nothing(unbroken, runs):
 def test_branch_says_where_it_comes_from(unbroken, monkeypatch):
     parent = unbroken["stable"]
     child = train(start_from=str(parent.path), run_name="child", steps=14, learning_rate=1e-4, **SETTINGS)
-    assert child.data["started_from"] == {"run": "stable", "step": 12}
+    assert child.data["started_from"] == {"run": "stable", "step": 12, "segment": parent.segment}
     assert child.metrics()["step"] == [14]
     assert child.config.learning_rate == 1e-4
 
