@@ -87,7 +87,7 @@ def says_restricted(path) -> bool | None:
     except FileNotFoundError:
         return False
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError):
-        return None
+        return None  # broken, encrypted (RuntimeError), or packed in a way zipfile does not know (NotImplementedError)
 
 
 def _says(name, file) -> bool:

@@ -71,7 +71,7 @@ def test_sign_in_with_a_browser(drive, here, tmp_path, monkeypatch):
             one.bind(("localhost", 8080))
             two.bind(("localhost", 8090))
         except OSError:
-            pytest.skip("port 8080 or 8090 of this machine is taken")
+            pytest.skip("runs where ports 8080 and 8090 of this machine are free")
     monkeypatch.delenv("RCGAN_DRIVE_KEY")
     (tmp_path / "client.json").write_text(drive.client_secrets())
     command = [*SYNC, "auth", "--client-secrets", str(tmp_path / "client.json")]

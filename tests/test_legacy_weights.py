@@ -17,7 +17,7 @@ from rcgan_nb.archive.legacy import import_archive, networks, pickles, plan, she
 from rcgan_nb.series import SeriesSet, split
 from rcgan_nb.training import Loop
 
-keras2 = pytest.importorskip("tf_keras", reason="tf_keras writes the weight files of Keras 2")
+keras2 = pytest.importorskip("tf_keras", reason="runs where tf_keras, which is Keras 2, is installed")
 
 RUNS = {"RGAN": ("2019_12_04_10_00_00_RGAN_fashion", 0), "RCGAN": ("2020_01_02_03_04_05_RCGAN_mnist", 10)}
 

@@ -170,9 +170,9 @@ def test_a_server_that_ends_by_itself_is_said(monkeypatch, capsys):
     assert "the Jupyter server ended by itself, with exit code" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium")
+@pytest.mark.skipif(not CHROMIUM, reason="runs where Chromium is installed (Debian: chromium)")
 def test_a_page_of_colab_runs_a_cell_and_no_other_page_reads_anything(linked):
-    api = pytest.importorskip("playwright.sync_api")
+    api = pytest.importorskip("playwright.sync_api", reason="runs where playwright is installed")
     _, port, token, _ = linked
     found = {}
     with api.sync_playwright() as play:

@@ -1,6 +1,7 @@
 """What is said when a server or a kernel answers otherwise than it should."""
 
 import asyncio
+import base64
 import contextlib
 import sys
 import threading
@@ -139,7 +140,14 @@ def test_frames_of_the_older_protocol_carry_buffers():
 
 
 def test_what_a_question_to_a_kernel_gives():
-    assert _value({"user_expressions": {"it": {"status": "ok", "data": {"text/plain": "'[1, \"a\"]'"}}}}) == [1, "a"]
+    def answered(text):
+        return {"user_expressions": {"it": {"status": "ok", "data": {"text/plain": text}}}}
+
+    assert _value(answered(repr(base64.b64encode(b'[1, "a"]').decode()))) == [1, "a"]
+    deep = repr(base64.b64encode(b"[" * 100_000).decode())
+    for hostile in ("__import__('os')", "'[1]'", "(" * 100_000, deep, 3, None):
+        with pytest.raises(FarError, match="its answer is no value"):
+            _value(answered(hostile))
     with pytest.raises(FarError, match="NameError: no such name"):
         _value({"user_expressions": {"it": {"status": "error", "ename": "NameError", "evalue": "no such name"}}})
 

@@ -45,7 +45,7 @@ def python(tmp_path_factory):
         for command in make:
             subprocess.run(command, check=True, capture_output=True, timeout=180)
     except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"{CLI} cannot be had here: {getattr(error, 'stderr', None) or error}"[:300])
+        pytest.skip(f"runs where {CLI} can be installed: {getattr(error, 'stderr', None) or error}"[:300])
     return str(python)
 
 

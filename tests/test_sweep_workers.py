@@ -123,7 +123,7 @@ def test_an_error_is_tried_twice_and_then_told(tmp_path, runs, small):
     assert len(Sweep.open("s").tasks()[0].attempts()) == 2 and results.cuts(Sweep.open("s")) == {"failed": 1}
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system pins no process")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="runs where processes can be pinned to cores (Linux)")
 def test_a_worker_that_cannot_live_is_not_begun_for_ever(tmp_path, runs, monkeypatch):
     path = written(tmp_path, space={"learning_rate": [0.001]}, settings=TINY)
     assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 1

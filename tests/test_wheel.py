@@ -44,7 +44,7 @@ def run(*command, check=True, **options):
 def built(tmp_path_factory):
     """`make wheel` in a copy of the checkout, with a folder for Drive; the copy, and what make said."""
     if not shutil.which("make"):
-        pytest.skip("needs make")
+        pytest.skip("runs where make is installed")
     copy = tmp_path_factory.mktemp("copy")
     for name in (*PACKAGES, "notebooks"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"))

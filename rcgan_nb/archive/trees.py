@@ -14,6 +14,7 @@ from rcgan_nb import paths
 
 PACKED = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MOST_FILES = 1_000_000
+# What reading an archive raises that is broken, or packed in a way zipfile does not know (NotImplementedError).
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 BOMB = 1 << 30, 200  # a file that says it holds more bytes than this, and so many times its own size, is a bomb
 SKIPPED = {".git", ".venv", "__pycache__", ".ipynb_checkpoints"}

@@ -182,5 +182,5 @@ def _literal(text):
     """The number, list or the like that a text writes out; else the text."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # of a text, all that it can raise
         return text

@@ -35,6 +35,7 @@ def open_storage(url, folder: Path):
 def _file_explained(path):
     try:
         yield
+    # Optuna reads its journal without checks: lines of another version raise any of these.
     except (ValueError, KeyError, TypeError, AssertionError, NotImplementedError) as error:
         raise ValueError(
             f"{path} is damaged, or was written by another version of Optuna ({_line(error)}); use that one, or begin "
