@@ -117,6 +117,7 @@ def test_a_job_is_its_code_and_parameters(tmp_path):
             "parameters must be names with values, as in {seed: 0}, but [3]",
         ),
         ("- {notebook: train.ipynb, grid: {seed: 3}}", "grid: seed must be a list of values, as in [0, 1], but 3 came"),
+        ("- {notebook: train.ipynb, parameters: {steps: '{[1]: 2}'}}", "steps must be int, but '{[1]: 2}' is str"),
         ("- {notebook: train.ipynb, parameters: {step: 3}}", "has no parameter 'step'; did you mean 'steps'"),
         ("- {notebook: train.ipynb, parameters: {steps: -3}}", "steps must be at least 1, but -3 came"),
         (

@@ -51,9 +51,7 @@ class Run:
         return json.loads((self.path / name).read_text())
 
     def write_json(self, name, values):
-        partial = self.path / f"{name}.partial"
-        partial.write_text(json.dumps(values, indent=1) + "\n")
-        os.replace(partial, self.path / name)
+        write_json(self.path / name, values)
 
     def folder(self, name) -> Path:
         (self.path / name).mkdir(exist_ok=True)
@@ -187,6 +185,13 @@ def draw(run):
     figures = run.folder("figures")
     plots.save(plots.losses(run.metrics()), figures / "losses.png")
     plots.gif(sorted(run.path.glob("samples/*.png")), figures / "samples.gif")
+
+
+def write_json(path, values):
+    """Write plain values as JSON, whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(values, indent=1) + "\n")
+    os.replace(partial, path)
 
 
 def sha256(content) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psutil
 
 from rcgan_nb import paths
-from rcgan_nb.archive.run import Run, alive
+from rcgan_nb.archive.run import Run, alive, write_json
 from rcgan_nb.config import GuardConfig
 from rcgan_nb.machine import gpus, news
 from rcgan_nb.machine.room import GIB, room
@@ -157,9 +157,7 @@ class Guard:
 
     def _keep(self, run, facts, segment=None):
         self.asked[segment or run.segment] = facts
-        partial = self.path.with_name("guard.json.partial")
-        partial.write_text(json.dumps(self.asked, indent=1) + "\n")
-        os.replace(partial, self.path)
+        write_json(self.path, self.asked)
 
 
 def _held() -> dict[int, float]:

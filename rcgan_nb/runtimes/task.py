@@ -293,6 +293,7 @@ def _over(process) -> bool:
 
 
 def write_json(path, values):
+    """As `archive.run.write_json`, for files that several processes may write at once."""
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(values, indent=1) + "\n")
     os.replace(partial, path)
