@@ -1,5 +1,6 @@
 """The engine `jupyter` against a real server: what a run there gives, and what is told when something breaks."""
 
+import asyncio
 import contextlib
 import csv
 import json
@@ -116,6 +117,12 @@ def bare(cell):
     text = "".join(str(o.get("text", o.get("data"))) for o in cell.get("outputs", []))
     shown = re.sub(r"[^\n]*\r", "", text)  # progress that was overwritten
     return cell.source, cell.get("execution_count"), re.sub(r"\d+\.\d+|\d+ s\b|\d+:\d\d\b", "#", shown)
+
+
+def test_a_notebook_runs_after_other_asynchronous_work(tmp_path):
+    for _ in range(2):
+        assert texts(run(tmp_path, "print('n is', n)")) == "n is 1\n"
+        asyncio.run(asyncio.sleep(0))
 
 
 def test_widgets_keep_their_state(tmp_path):

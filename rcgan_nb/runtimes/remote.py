@@ -8,7 +8,7 @@ import signal
 import threading
 
 import nbformat
-from jupyter_core.utils import run_sync
+from jupyter_core.utils import ensure_event_loop, run_sync
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 
@@ -55,6 +55,8 @@ class RemoteNotebook(PapermillNotebookClient):
         self.note = left.Note.of(self.server, kernel)
         self.note.write()
         self.kc = RemoteKernelClient(self.server, kernel)
+        # Papermill asks the kernel outside of the loop, where tornado wants a current one; asyncio.run leaves none.
+        asyncio.set_event_loop(ensure_event_loop())
         try:
             run_sync(self._connect)()
             with self._copies():
