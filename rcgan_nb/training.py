@@ -26,11 +26,12 @@ MAY_CHANGE += ("stop_on", "stop_patience", "stop_limit", "devices", "gpu_memory"
 FEWEST = 6  # series in validation and test part: coverage looks at the five nearest others
 
 
-def train(config: TrainConfig | None = None, **settings) -> archive.Run:
+def train(config: TrainConfig | None = None, *, show=None, **settings) -> archive.Run:
     """Train a recurrent (conditional) GAN and return its run's folder.
 
     Args:
         config: all settings; or give those that differ from the recipe as keywords, as in train(dataset="mnist").
+        show: called with the loop after every step, in place of printed lines of progress (see `widgets.panel`).
     Raises: ValueError, FileNotFoundError: settings or data are not usable; nothing has been written then.
     Source: Esteban et al. 2017, arXiv:1706.02633, algorithm of section 3.
     """
@@ -52,7 +53,7 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     loop = Loop(config, data)
     try:
         with _full_disk_explained(loop):
-            _run(loop)
+            _run(loop, show or monitors.Progress())
             archive.draw(loop.run)
     except KeyboardInterrupt as error:
         print(f"\n{error or 'stopped at once; the last checkpoint written stays'}", flush=True)
@@ -68,14 +69,14 @@ def train(config: TrainConfig | None = None, **settings) -> archive.Run:
     return loop.run
 
 
-def _run(loop):
+def _run(loop, show):
     """Every step, then all that watches it, until the steps are done, or something ends it before."""
     similarity = monitors.Similarity(loop)
     checkpoints = monitors.Checkpoints(loop, similarity)
     # In this order: those that write at the run's end are told of it first; a checkpoint comes after all it stands for.
     watchers = [monitors.EarlyStop(loop, similarity), monitors.Metrics(), similarity, monitors.Samples(loop)]
     watchers += [monitors.TensorBoard(loop)] if loop.config.tensorboard else []
-    watchers += [checkpoints, monitors.Progress()]
+    watchers += [checkpoints, show]
     with Stop() as stop:
         while not loop.last:
             loop.advance(loop.step + 1)
@@ -141,7 +142,7 @@ class Loop:
         from rcgan_nb.private import PrivateRCGAN
 
         self.clock = monitors.Clock()
-        self.config, self.ended = config, ""
+        self.config, self.ended, self.keep_asked = config, "", False
         fingerprint = data.fingerprint()
         run = _going_on(config, fingerprint) if config.resume else None
         parent = archive.find(config.start_from) if config.start_from and not run else None

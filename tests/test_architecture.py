@@ -42,6 +42,7 @@ ROOMS = [
     "notebook",
     "runtimes",
     "sweep",
+    "widgets",
     "cli",
 ]
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}

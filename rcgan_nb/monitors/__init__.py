@@ -2,8 +2,8 @@
 
 The loop shows: run, gan, codec, config, step, found (its figures), metrics (these on logged steps, else empty), real
 (the training and validation parts as the networks see them), classes (their names), limits (least and greatest training
-value), begun (the step before the first of this process), clock (its times), ended (why it ends early) and last
-(whether it ends here).
+value), begun (the step before the first of this process), clock (its times), ended (why it ends early), last (whether
+it ends here) and keep_asked (who shows it sets this for a checkpoint after the step).
 """
 
 from rcgan_nb.monitors.checkpoints import Checkpoints

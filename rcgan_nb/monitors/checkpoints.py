@@ -29,7 +29,8 @@ class Checkpoints:
         return meta["validation_mmd2"]
 
     def __call__(self, loop):
-        if loop.step % loop.config.checkpoint_every == 0 or loop.last:
+        if loop.step % loop.config.checkpoint_every == 0 or loop.last or loop.keep_asked:
+            loop.keep_asked = False
             self.keep(loop)
 
     def keep(self, loop):

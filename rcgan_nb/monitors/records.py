@@ -83,22 +83,25 @@ class Progress:
     """Print one living line: step, losses, steps per second, time left. A line a log can show, too."""
 
     def __init__(self, every_seconds=2.0):
-        self.every, self.printed, self.last = every_seconds, 0.0, {}
+        self.every, self.printed = every_seconds, 0.0
 
     def __call__(self, loop):
-        self.last = loop.metrics or self.last
         now = time.time()
         if loop.step == loop.begun + 1:
             self.printed = now  # the first step builds the graph and says nothing of the speed
         if not loop.last and now - self.printed < self.every:
             return
-        self.printed, seconds = now, max(loop.clock.seconds, 1e-9)
+        self.printed = now
+        print(f"{self.line(loop):<100}", end="\n" if loop.last else "\r", flush=True)
+
+    def line(self, loop) -> str:
+        """What there is to say after this step."""
+        seconds = max(loop.clock.seconds, 1e-9)
         rate = max(loop.step - loop.begun - 1, 1) / seconds
-        losses = "  ".join(f"{name} {self.last[name]:.3f}" for name in SHOWN if name in self.last)
+        losses = "  ".join(f"{name} {loop.found[name]:.3f}" for name in SHOWN if name in loop.found)
         left = f"{_clock((loop.config.steps - loop.step) / rate)} left"
         end = f"{loop.clock.watching / seconds:.1%} of {_clock(seconds)} spent on watching"
-        line = f"step {loop.step}/{loop.config.steps}  {losses}  {rate:.1f} steps/s  {end if loop.last else left}"
-        print(f"{line:<100}", end="\n" if loop.last else "\r", flush=True)
+        return f"step {loop.step}/{loop.config.steps}  {losses}  {rate:.1f} steps/s  {end if loop.last else left}"
 
 
 def _clock(seconds) -> str:

@@ -54,7 +54,9 @@ def sheet(s, *, title="", per_class=8, limits=None):
         axis.text(0, top, name, fontsize="small", va="bottom")
     axis.set_axis_off()
     axis.set_title(title)
-    return done(figure)
+    names = ", ".join(name for name, _ in rows if name)
+    shown = sum(len(indices) for _, indices in rows)
+    return done(figure, f"{title or 'Series'}: {shown} of {len(s)} series, a row for each class{names and ': '}{names}")
 
 
 def _in_a_row(values, count):
@@ -98,7 +100,8 @@ def side_by_side(left, right, *, names=("left", "right"), count=8):
         line[0].set_ylabel("time" if not s.image else "")
     axes[1, 0].set_xlabel("feature" if not left.image else "")
     figure.colorbar(shown, ax=axes, label="value, one scale for both", shrink=0.8)
-    return done(figure)
+    above, below = (f"{min(count, len(s))} series of {name}" for s, name in zip((left, right), names, strict=True))
+    return done(figure, f"{above} above {below}, as pictures on one scale from {low:.4g} to {high:.4g}")
 
 
 def _spread(s, count):
@@ -121,7 +124,9 @@ def curves(*sets, names=(), count=20, max_features=6):
     for line in axes:
         line[0].set_ylabel("value")
     figure.tight_layout()
-    return done(figure)
+    shown = ", ".join(sets[0].features[:features])
+    rows = f"{' and '.join(names) or 'series'}, {min(count, *map(len, sets))} of each"
+    return done(figure, f"Curves over {sets[0].x.shape[1]} steps: {rows}, a column for each of {shown}")
 
 
 def losses(metrics):
@@ -145,7 +150,8 @@ def losses(metrics):
         axes[2].set_ylabel("penalty: squared\ngradient norm")
     axes[-1].set_xlabel("step (generator updates)")
     seaborn.despine(figure)
-    return done(figure)
+    last = ", ".join(f"{name} {metrics[name][-1]:.3g}" for name in ("d_loss", "g_loss", *penalties))
+    return done(figure, f"Losses of both players up to step {metrics['step'][-1]:.0f}, the last of them {last}")
 
 
 def _loss(axis, steps, values, norms):
@@ -172,7 +178,7 @@ def confusions(matrices, classes):
     if not matrices:
         figure = plt.figure(figsize=(4, 0.6))
         figure.text(0, 0.4, "The series have no labels: there is nothing to confuse.")
-        return done(figure)
+        return done(figure, "The series have no labels: there is nothing to confuse")
     size = 1.5 + 0.35 * len(classes)
     figure, axes = plt.subplots(1, len(matrices), figsize=(size * len(matrices), size + 0.3), squeeze=False)
     for (name, counts), axis in zip(matrices.items(), axes[0], strict=True):
@@ -185,7 +191,8 @@ def confusions(matrices, classes):
         axis.set_xticks(range(len(classes)), classes, fontsize="x-small", rotation=90)
         axis.set_yticks(range(len(classes)), classes, fontsize="x-small")
     figure.tight_layout()
-    return done(figure)
+    right = "; ".join(f"{name} {np.trace(counts) / max(counts.sum(), 1):.3f}" for name, counts in matrices.items())
+    return done(figure, f"True against predicted classes; share that is right: {right}")
 
 
 def panels(arrays):
@@ -202,7 +209,7 @@ def panels(arrays):
         axis.set_title(name, fontsize="small")
     axes[0, 0].set_ylabel("value" if values.shape[1] == 1 else "step")
     figure.tight_layout()
-    return done(figure)
+    return done(figure, f"One series in {len(arrays)} versions: {', '.join(arrays)}")
 
 
 def neighbours(synthetic, train, nearest, *, count=8):
@@ -238,7 +245,7 @@ def scores(table):
         axis.tick_params(axis="y", labelsize="small")
     seaborn.despine(figure)
     figure.tight_layout()
-    return done(figure)
+    return done(figure, f"Scores with their intervals, a panel for each of {', '.join(measures)}")
 
 
 def planes(projections):
@@ -250,7 +257,8 @@ def planes(projections):
         axis.set(title=name, xticks=[], yticks=[])
     axes[0, -1].legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     figure.tight_layout()
-    return done(figure)
+    which = ", ".join(f"{len(points)} {which}" for which, points in next(iter(projections.values()), {}).items())
+    return done(figure, f"Series as points in two dimensions by {' and by '.join(projections)}: {which}")
 
 
 def trade_off(points, *, utility, privacy, chance):
@@ -271,4 +279,5 @@ def trade_off(points, *, utility, privacy, chance):
     axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
     figure.tight_layout()
-    return done(figure)
+    said = "; ".join(f"{name} {use[0]:.3f} and {attack[0]:.3f}" for name, use, attack in points)
+    return done(figure, f"{utility} against {privacy}: {said}; an attack that guesses has {chance:.3g}")

@@ -1,15 +1,24 @@
 """What all figures share: their style, and how they are kept."""
 
+from functools import partial
+
 import matplotlib.pyplot as plt
 import seaborn
 
 seaborn.set_theme(style="ticks", context="notebook", palette="colorblind")
 
 
-def done(figure):
-    """Close the figure, so that a notebook shows it once: as the value of its cell."""
+def done(figure, alt):
+    """Close the figure, so that a notebook shows it once: as the value of its cell, and `alt` to who cannot see it."""
     plt.close(figure)
+    figure.alt = alt
+    figure._repr_mimebundle_ = partial(_described, alt)
     return figure
+
+
+def _described(alt, **_):
+    """What IPython adds to the picture that it makes itself."""
+    return {}, {"image/png": {"alt": alt}}
 
 
 def save(figure, path, dpi=150):

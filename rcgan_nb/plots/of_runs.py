@@ -27,7 +27,7 @@ def gradients(variants, metrics):
     axes[1].legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
     figure.tight_layout()
-    return done(figure)
+    return done(figure, f"Gradient norms of both players over training, a colour for each of {', '.join(names)}")
 
 
 def lineage(rows):
@@ -40,7 +40,7 @@ def lineage(rows):
     if not rows:
         axis.set_axis_off()
         axis.set_title("no runs yet", fontsize="small")
-        return done(figure)
+        return done(figure, "No runs yet")
     colours = dict(zip(sorted({row["status"] for row in rows}), seaborn.color_palette("colorblind"), strict=False))
     for i, row in enumerate(rows):
         colour = colours.get(row["status"], "grey")
@@ -58,7 +58,8 @@ def lineage(rows):
     marks = [plt.Line2D([], [], lw=4, color=colour, label=status) for status, colour in colours.items()]
     axis.legend(handles=marks, fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
-    return done(figure)
+    said = "; ".join(f"{row['name']} {row['how']} {row['start']:.0f} to {row['end']:.0f}" for row in rows)
+    return done(figure, f"Runs over their steps: {said}")
 
 
 def parallel(rows, axes, value):
@@ -80,7 +81,7 @@ def parallel(rows, axes, value):
     axis.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.3, len(axes) - 0.4))
     seaborn.despine(left=True, bottom=True)
     figure.colorbar(plt.cm.ScalarMappable(norm, "viridis"), ax=axis, label=value)
-    return done(figure)
+    return done(figure, f"{len(rows)} sets of settings as lines over {', '.join(axes)}, their colour {value}")
 
 
 def _heights(axis, place, values):
@@ -109,4 +110,4 @@ def gallery(pictures):
         axis.imshow(plt.imread(path))
         axis.set_title(name, fontsize="small", wrap=True)
         axis.axis("off")
-    return done(figure)
+    return done(figure, f"Sheets of samples: {'; '.join(pictures)}")

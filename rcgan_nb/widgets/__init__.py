@@ -1,0 +1,5 @@
+"""Views for a page: controls over the library's figures, which are plain figures where no page is there."""
+
+from rcgan_nb.widgets.panel import panel
+
+__all__ = ["panel"]
