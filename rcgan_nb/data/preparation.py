@@ -26,11 +26,7 @@ def prepare(config: PrepareConfig) -> SeriesSet:
         raise ValueError(f"{config.dataset!r} is a prepared set; prepare its original with all that is wanted.")
     s = downsample_image(s, config.downsample_image)
     s = downsample_time(s, config.downsample_time)
-    train = s.part("train")
-    table = masking.weights(s, hide=config.hide, keep=config.keep, weigh=config.weigh)
-    mean = np.where(train.valid, train.x, 0.0).sum(0) / train.valid.sum(0).clip(1)
-    first = [scaling.Weights(table, mean)] if (table != 1).any() else []
-    chain = scaling.fit(tails.chosen(config.scaler, s), codec.filled(train, codec.means(train)), train.inside, first)
+    chain = fitted(s.part("train"), config.scaler, hide=config.hide, keep=config.keep, weigh=config.weigh)
     info = {**s.info, "name": config.name, "prepared from": config.dataset}
     prepared = dataclasses.replace(s, scaling=scaling.to_json(chain), info=info)
     path = paths.prepared(config.name)
@@ -42,6 +38,24 @@ def prepare(config: PrepareConfig) -> SeriesSet:
         )
     prepared.save(path)
     return prepared
+
+
+def fitted(train: SeriesSet, scaler: str, **masks) -> list:
+    """The transforms that masks and a scaler stand for, fitted on the training part (see `data.scaling`).
+
+    Args:
+        masks: hide, keep and weigh, as `masking.weights` takes them.
+    """
+    table = masking.weights(train, **masks)
+    mean = np.where(train.valid, train.x, 0.0).sum(0) / train.valid.sum(0).clip(1)
+    first = [scaling.Weights(table, mean)] if (table != 1).any() else []
+    return scaling.fit(tails.chosen(scaler, train), codec.filled(train, codec.means(train)), train.inside, first)
+
+
+def scaled(s: SeriesSet, chain, mean) -> SeriesSet:
+    """A set as the networks will see it: `mean` of each feature fills what comes before the first observed value."""
+    x, _ = scaling.forward(chain, codec.filled(s, mean))
+    return dataclasses.replace(s, x=x.astype(np.float32), scaling=None)
 
 
 def downsample_image(s: SeriesSet, factor: int) -> SeriesSet:

@@ -9,6 +9,7 @@ from matplotlib.colors import LogNorm
 from rcgan_nb.plots.base import done
 from rcgan_nb.plots.base import gif as gif
 from rcgan_nb.plots.base import save as save
+from rcgan_nb.plots.of_networks import network as network
 from rcgan_nb.plots.of_runs import gallery as gallery
 from rcgan_nb.plots.of_runs import gradients as gradients
 from rcgan_nb.plots.of_runs import lineage as lineage
@@ -57,6 +58,47 @@ def sheet(s, *, title="", per_class=8, limits=None):
     names = ", ".join(name for name, _ in rows if name)
     shown = sum(len(indices) for _, indices in rows)
     return done(figure, f"{title or 'Series'}: {shown} of {len(s)} series, a row for each class{names and ': '}{names}")
+
+
+def tiles(s, *, rows, columns, limits, curves=False):
+    """Series in a grid without margins, so that every cell is as large as every other: as pictures or as curves.
+
+    Args:
+        s: at most rows x columns series. limits: least and greatest value of the scale that all share.
+    """
+    figure = plt.figure(figsize=(1.2 * columns, 1.2 * rows))
+    axis = figure.add_axes((0, 0, 1, 1))
+    values, (low, high) = np.where(s.valid, s.x, np.nan), limits
+    if curves:
+        steps = np.linspace(0.05, 0.95, s.x.shape[1])
+        for k, one in enumerate((values - low) / (high - low)):
+            axis.plot(steps + k % columns, 0.1 + 0.8 * one + rows - 1 - k // columns, lw=0.8)
+        axis.set(xlim=(0, columns), ylim=(0, rows))
+    else:
+        shown = pictures(s)
+        empty = np.full((rows * columns, *shown.shape[1:]), np.nan)
+        empty[: len(s)] = shown
+        height, width = shown.shape[1:]
+        gaps = ((0, 0), (0, -(-height // 12)), (0, -(-width // 12)))
+        padded = np.pad(empty, gaps, constant_values=np.nan)
+        laid = padded.reshape(rows, columns, *padded.shape[1:]).transpose(0, 2, 1, 3)
+        axis.imshow(laid.reshape(rows * padded.shape[1], -1), vmin=low, vmax=high, aspect="auto", **GREY)
+    axis.set_axis_off()
+    return done(figure, f"{len(s)} series as {'curves' if curves else 'pictures'} on one scale, {columns} in a row")
+
+
+def large(s, *, title="", max_features=8):
+    """The first series of a set: as a picture over time and feature, and as curves."""
+    values = np.where(s.valid, s.x, np.nan)[0]
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(1, 1.6), layout="constrained")
+    shown = axes[0].imshow(pictures(s)[0], aspect="equal" if s.image else "auto", **GREY)
+    axes[0].set(title=title, **({"xticks": [], "yticks": []} if s.image else {"xlabel": "feature", "ylabel": "step"}))
+    figure.colorbar(shown, ax=axes[0], label="value", shrink=0.8)
+    lines = axes[1].plot(values[:, :max_features], lw=1)
+    axes[1].set(xlabel="step", ylabel="value", title=f"{len(lines)} of {values.shape[1]} features")
+    axes[1].legend(lines, s.features, fontsize="x-small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    seaborn.despine(ax=axes[1])
+    return done(figure, f"{title or 'A series'} as a picture and as curves over {len(values)} steps")
 
 
 def _in_a_row(values, count):

@@ -18,10 +18,10 @@ def live() -> bool:
     return "cellId" in parent.get("metadata", {}) or "google.colab" in sys.modules
 
 
-def png(figure) -> bytes:
-    """A figure as the bytes of a picture."""
+def png(figure, *, exact=False) -> bytes:
+    """A figure as the bytes of a picture, without its empty border unless `exact`."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=90, bbox_inches="tight")
+    figure.savefig(file, format="png", dpi=90, bbox_inches=None if exact else "tight")
     return file.getvalue()
 
 
@@ -34,8 +34,8 @@ def image(data, alt) -> str:
 class Picture(ipywidgets.HTML):
     """A figure on the page."""
 
-    def show(self, figure):
-        self._show(png(figure), figure.alt)
+    def show(self, figure, *, exact=False):
+        self._show(png(figure, exact=exact), figure.alt)
 
     def show_file(self, path, alt):
         self._show(path.read_bytes(), alt)

@@ -1,0 +1,142 @@
+"""Look at a data set: its classes and features, as pictures and as curves, scaled, masked or shortened."""
+
+import dataclasses
+
+import ipywidgets
+
+from rcgan_nb import data, paths, plots
+from rcgan_nb.config import SCALERS
+from rcgan_nb.data import codec, preparation
+from rcgan_nb.widgets import base
+
+ROWS, COLUMNS = 4, 6
+ALL, ORIGINAL = "all", "original units"
+PARTS = ("train", "validation")  # the test part is seen once, when a run is judged
+
+
+def explorer(dataset="digits", **options):
+    """A view of a data set; see Explorer.
+
+    Args:
+        dataset: a name of `data.SETS`, a prepared set or a file's path, as `data.load` takes it.
+        options: further arguments of `data.load` for this set.
+    """
+    return Explorer(dataset, options)
+
+
+class Explorer(base.View):
+    """Series of a set in a grid; a click shows one large.
+
+    Attributes: controls by name: dataset, part, label, feature, scaler, hide, downsample, kind, page; series, the
+        buttons over the grid; large, the picture of the one that was clicked.
+    """
+
+    def __init__(self, dataset, options):
+        known = [*data.SETS, *sorted(p.stem for p in (paths.runs() / "prepared").glob("*.npz"))]
+        self.first, self.options, self.loaded, self.shown = dataset, options, None, None
+        self.dataset = _menu("data set", [*dict.fromkeys([dataset, *known])])
+        self.part, self.label = _menu("part", PARTS), _menu("class", [ALL])
+        self.feature, self.scaler = _menu("feature", [ALL]), _menu("scaler", [ORIGINAL, *SCALERS])
+        self.hide = ipywidgets.Text(description="hide", placeholder="feature:first-last", continuous_update=False)
+        self.downsample = ipywidgets.BoundedIntText(1, min=1, description="steps in 1")
+        self.kind = ipywidgets.ToggleButtons(options=["pictures", "curves"])
+        self.page = ipywidgets.IntSlider(0, max=0, description="page", continuous_update=False)
+        self.series = [self._button(place) for place in range(ROWS * COLUMNS)]
+        self.large = base.Picture()
+        self.grid = base.Picture(layout={"grid_area": "1 / 1 / -1 / -1"})
+        chosen = [self.part, self.label, self.feature, self.scaler, self.hide, self.downsample, self.kind, self.page]
+        cells = {"grid_template_columns": f"repeat({COLUMNS}, 110px)", "grid_template_rows": f"repeat({ROWS}, 110px)"}
+        super().__init__([self.dataset, *chosen], self.grid)
+        self.children = [*self.children[:2], ipywidgets.GridBox([self.grid, *self.series], layout=cells), self.large]
+        self._load()
+        self.dataset.observe(self._load, "value")
+        for control in chosen:
+            control.observe(self._draw, "value")
+
+    def _button(self, place):
+        row, column = divmod(place, COLUMNS)
+        area = f"{row + 1} / {column + 1} / {row + 2} / {column + 2}"
+        button = ipywidgets.Button(layout={"grid_area": area, "width": "auto", "height": "auto"})
+        button.style.button_color = "transparent"
+        button.on_click(lambda _: self._enlarge(place))
+        return button
+
+    def _load(self, _=None):
+        """Another data set: its classes and features fill the menus."""
+        name = self.dataset.value
+        try:
+            s = data.load(name, **(self.options if name == self.first else {}))
+        except (ValueError, OSError) as reason:  # a set whose files are not here
+            self.shown = None
+            return self.say(f"{name} cannot be shown: {reason}")
+        self.loaded = None
+        self.label.options = [ALL, *s.classes] if s.y is not None else [ALL]
+        self.feature.options = [ALL, *s.features]
+        self.downsample.max = s.x.shape[1]
+        self.loaded = s
+        self._draw()
+
+    def _draw(self, change=None):
+        """The chosen series, from the first page on unless only the page has changed."""
+        if self.loaded is None:  # menus are being filled
+            return
+        try:
+            self.shown = self._chosen()
+        except ValueError as reason:
+            return self.say(str(reason))
+        if change is None or change["owner"] is not self.page:
+            with self.hold_trait_notifications():
+                self.page.value, self.page.max = 0, max(len(self.shown) - 1, 0) // len(self.series)
+        begin = self.page.value * len(self.series)
+        few = self.shown.take(slice(begin, begin + len(self.series)))
+        limits = plots.frame(self.shown)
+        curves = self.kind.value == "curves" or (few.x.shape[2] == 1 and not few.image)
+        self.grid.show(plots.tiles(few, rows=ROWS, columns=COLUMNS, limits=limits, curves=curves), exact=True)
+        for place, button in enumerate(self.series):
+            button.disabled = place >= len(few)
+            button.tooltip = "" if button.disabled else self._name(begin + place)
+        self._tell(begin, len(few), limits, curves)
+
+    def _chosen(self):
+        """The series that the controls stand for."""
+        s = preparation.downsample_time(self.loaded, self.downsample.value)
+        train, part = s.part("train"), s.part(self.part.value)
+        if self.scaler.value != ORIGINAL or self.hide.value:
+            part = preparation.scaled(part, self._chain(train), codec.means(train))
+        if self.label.value != ALL:
+            part = part.take(part.y == part.classes.index(self.label.value))
+        return part if self.feature.value == ALL else _only(part, part.features.index(self.feature.value))
+
+    def _chain(self, train):
+        """What shows series as the networks see them; in original units only what hides."""
+        if self.scaler.value == ORIGINAL:
+            return preparation.fitted(train, "minmax", hide=self.hide.value)[:1]
+        return preparation.fitted(train, self.scaler.value, hide=self.hide.value)
+
+    def _name(self, k):
+        """What a series is called: its number among those shown, and its class."""
+        return f"series {k}" + ("" if self.shown.y is None else f", class {self.shown.classes[self.shown.y[k]]}")
+
+    def _tell(self, begin, count, limits, curves):
+        _, steps, features = self.shown.x.shape
+        words = f"{self.dataset.value}, {self.part.value} part: "
+        words += f"series {begin} to {begin + count - 1} of {len(self.shown)}" if count else "no series of this class"
+        words += f"; {steps} steps, {features} features; one scale from {limits[0]:.4g} to {limits[1]:.4g}"
+        if curves and self.kind.value == "pictures":
+            words += "; one feature makes no picture, so curves"
+        self.say(words)
+
+    def _enlarge(self, place):
+        """Show one series large, as a picture and as curves."""
+        k = self.page.value * len(self.series) + place
+        self.large.show(plots.large(self.shown.take([k]), title=self._name(k)))
+
+
+def _menu(description, options):
+    return ipywidgets.Dropdown(description=description, options=options)
+
+
+def _only(s, k):
+    """One feature of a set. It is no picture any more."""
+    observed = None if s.observed is None else s.observed[:, :, [k]]
+    return dataclasses.replace(s, x=s.x[:, :, [k]], observed=observed, features=s.features[k : k + 1], image=())
