@@ -321,7 +321,7 @@ def test_words_that_make_no_worker_are_refused(tmp_path, capsys, words, message)
 def test_with_no_worker_here_it_says_how_to_start_some_elsewhere(tmp_path, runs, capsys):
     path = tmp_path / "s.yaml"
     path.write_text(json.dumps(GRID))
-    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 1
+    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 0
     said = capsys.readouterr().out
     assert f"ssh HOST 'RCGAN_RUNS={runs} rcgan sweep work s'" in said
     assert f"sbatch --array=1-8 --wrap 'RCGAN_RUNS={runs} rcgan sweep work s'" in said

@@ -89,7 +89,7 @@ def test_a_stopped_trial_goes_on_is_cut_and_nothing_survives(tmp_path, runs, cap
     cut = {"min_spread": 5.0, "cut_after": 300, "cut_patience": 40}
     search = {"search": "tpe", "trials": 1, "space": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}}}
     path = written(tmp_path, **search, settings=TINY | {"steps": 100_000}, **cut)
-    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 1
+    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 0
     run = archive.Run(runs / "s-0000")
     process = begin("work", "s", "--cores", workers.cores()[0])
     until(lambda: step_of(run) > 0)
@@ -115,7 +115,7 @@ def test_a_stopped_trial_goes_on_is_cut_and_nothing_survives(tmp_path, runs, cap
 def test_an_error_is_tried_twice_and_then_told(tmp_path, runs, small):
     data = small.save(tmp_path / "small.npz")
     path = written(tmp_path, space={"learning_rate": [0.001]}, settings=TINY | {"dataset": str(data)})
-    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 1
+    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 0
     data.unlink()
     workers.work(Sweep.open("s"))
     (trial,) = Sweep.open("s").trials()
@@ -126,7 +126,7 @@ def test_an_error_is_tried_twice_and_then_told(tmp_path, runs, small):
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="runs where processes can be pinned to cores (Linux)")
 def test_a_worker_that_cannot_live_is_not_begun_for_ever(tmp_path, runs, monkeypatch):
     path = written(tmp_path, space={"learning_rate": [0.001]}, settings=TINY)
-    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 1
+    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 0
     killed = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     begun = []
     original = workers.Worker.start

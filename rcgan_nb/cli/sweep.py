@@ -56,7 +56,9 @@ def _start(given):
             print(f"{config.name}-{number:04}: {values or 'decided by the search'}")
         return 0
     sweep = Sweep.begin(config)
-    return _train(sweep, given) or _status(sweep)
+    _train(sweep, given)
+    unfinished = _status(sweep)
+    return 0 if given.workers == 0 else unfinished
 
 
 def read(path):
@@ -77,8 +79,7 @@ def _train(sweep, given):
     if count < 0 or (gpus and count != len(gpus)):
         raise ValueError(f"--workers must be 0 or more, and with --gpus one for each, but {count} came.")
     if count:
-        sweep.train(count, gpus)
-        return 0
+        return sweep.train(count, gpus)
     from rcgan_nb import paths
 
     command = f"RCGAN_RUNS={shlex.quote(str(paths.runs()))} rcgan sweep work {sweep.config.name}"
@@ -87,7 +88,6 @@ def _train(sweep, given):
     )
     print(f"over ssh:\n  ssh HOST {shlex.quote(command)}")
     print(f"as a Slurm array of 8:\n  sbatch --array=1-8 --wrap {shlex.quote(command)}")
-    return 0
 
 
 def _work(given):
@@ -129,9 +129,9 @@ def _best(given):
 
     sweep = Sweep.open(given.name)
     finals = results.call_finals(sweep, given.by)
-    if given.workers == 0:
-        return _train(sweep, given)
     _train(sweep, given)
+    if given.workers == 0:
+        return 0
     found = results.best(sweep, given.by)
     config = sweep.config
     print(f"{len(finals)} runs of {config.finalists} finalists with {config.final_seeds} new seeds each:")

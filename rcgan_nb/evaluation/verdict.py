@@ -201,7 +201,7 @@ def _page(kept, meaning, figures) -> str:
     facts = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in kept["facts"].items())
     told = "".join(f"<li>{_text(sentence)}</li>" for sentence in kept["told"])
     questions = "".join(_question(name, kept) for name in QUESTIONS)
-    shown = "".join(f'<h3>{_text(p.stem)}</h3><img alt="" src="{_inline(p)}">' for p in map(Path, figures))
+    shown = "".join(map(_figure, map(Path, figures)))
     named = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in meaning.items())
     title = f"Judgement of {_text(next(iter(kept['facts'].values())))}"
     return f"""<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -210,6 +210,10 @@ def _page(kept, meaning, figures) -> str:
 single number: a set can be useful and a copy.</p><ul>{told}</ul>{questions}
 <h2>Figures</h2>{shown}<h2>What the measures mean</h2><table>{named}</table></html>
 """
+
+
+def _figure(path) -> str:
+    return f'<h3>{_text(path.stem)}</h3><img alt="{_description(path)}" src="{_inline(path)}">'
 
 
 def _question(name, kept) -> str:
@@ -234,6 +238,14 @@ def _line(row) -> str:
     numbers = "".join(f'<td class="n">{row[name]:.3g}</td>' for name in ("weight", "value", "worst", "best"))
     score = f'<td class="n">{row["score"]:.2f} [{row["low"]:.2f}, {row["high"]:.2f}]</td>'
     return f'<tr>{texts}{numbers}{score}<td><span class="bar" style="width:{8 * row["score"]:.1f}em"></span></td></tr>'
+
+
+def _description(path) -> str:
+    """What a picture shows, which `plots.save` wrote into it."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return html.escape(image.info.get("Description") or path.stem, quote=True)
 
 
 def _inline(path):

@@ -30,6 +30,7 @@ class Samples:
             plots.sheet(made, title=f"step {loop.step}", limits=loop.limits),
             folder / f"step-{loop.step:07d}.png",
             dpi=80,
+            vector=False,
         )
 
 

@@ -1,11 +1,12 @@
 """What all figures share: their style, and how they are kept."""
 
 from functools import partial
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import seaborn
 
-seaborn.set_theme(style="ticks", context="notebook", palette="colorblind")
+seaborn.set_theme(style="ticks", context="notebook", palette="colorblind", rc={"pdf.fonttype": 42})
 
 
 def done(figure, alt):
@@ -21,9 +22,16 @@ def _described(alt, **_):
     return {}, {"image/png": {"alt": alt}}
 
 
-def save(figure, path, dpi=150):
-    """Write a figure to a file, and return it."""
-    figure.savefig(path, dpi=dpi, bbox_inches="tight")
+def save(figure, path, dpi=150, *, vector=True):
+    """Write a figure as a picture that says in words what it shows, and as a PDF of lines beside it; return it.
+
+    Args:
+        path: of the .png. vector: whether there shall be a PDF; its letters stay text.
+    """
+    alt = getattr(figure, "alt", "")  # somebody's own figure has none
+    figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata={"Description": alt})
+    if vector:
+        figure.savefig(Path(path).with_suffix(".pdf"), bbox_inches="tight", metadata={"Title": alt})
     return figure
 
 

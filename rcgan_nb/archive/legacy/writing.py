@@ -152,7 +152,7 @@ def _write_networks(run, planned):
     labels = sheet.fixed_noise(1, len(classes), 1)[1].get("label")
     made = Codec.from_json(known["codec"], blank).decode(rebuilt.samples, labels)
     dataclasses.replace(made, features=tuple(known["features"])).save(run.folder("samples") / f"step-{step:07d}.npz")
-    plots.save(sheet.drawn(rebuilt.samples, len(classes)), run.folder("figures") / "sheet.png", dpi=200)
+    plots.save(sheet.drawn(rebuilt.samples, len(classes)), run.folder("figures") / "sheet.png", dpi=200, vector=False)
 
 
 def _draw(run, pictures):

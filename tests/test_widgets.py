@@ -1,0 +1,196 @@
+"""The views, driven from Python: what each control changes, and what is shown where there is no page."""
+
+import base64
+import re
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from rcgan_nb import load, plots, train
+from rcgan_nb.archive import checkpoint
+from rcgan_nb.series import SeriesSet, split
+from rcgan_nb.widgets import base, explorer, panel
+from rcgan_nb.widgets.panel import Panel
+
+TINY = {"dataset": "digits", "hidden_units": 8, "batch_size": 16, "r1_weight": 0.0, "r2_weight": 0.0}
+
+
+def shown(view):
+    """The bytes of the picture that a view shows now."""
+    return base64.b64decode(re.search(r"base64,([^\"]+)", view.value).group(1))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return explorer("digits")
+
+
+@pytest.fixture(autouse=True)
+def as_begun(request):
+    """The shared view, put back to what it shows at first."""
+    yield
+    if "digits" in request.fixturenames:
+        view = request.getfixturevalue("digits")
+        for name, value in {"label": "all", "feature": "all", "scaler": "original units", "hide": ""}.items():
+            getattr(view, name).value = value
+        view.part.value, view.downsample.value, view.kind.value, view.page.value = "train", 1, "pictures", 0
+
+
+def test_the_explorer_says_what_it_shows(digits):
+    count = len(load("digits").part("train"))
+    assert (
+        f"digits, train part: series 0 to 23 of {count}; 8 steps, 8 features; one scale from 0 to 16"
+        in digits.said.value
+    )
+    assert digits.grid.alt == "24 series as pictures on one scale, 6 in a row"
+    assert digits.series[0].tooltip.startswith("series 0, class ")
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "said"),
+    [
+        ("label", "3", "series 0 to 23 of 128"),
+        ("part", "validation", "validation part: series 0 to 23 of 2"),
+        ("feature", "column 4", "8 steps, 1 features; one scale from 0 to 16; one feature makes no picture, so curves"),
+        ("scaler", "standard", "one scale from -1 to 1"),
+        ("downsample", 3, "3 steps, 8 features"),
+        ("page", 2, "series 48 to 71 of"),
+    ],
+)
+def test_each_control_changes_what_is_shown(digits, control, value, said):
+    before = shown(digits.grid)
+    getattr(digits, control).value = value
+    assert said in digits.said.value
+    assert shown(digits.grid) != before
+
+
+def test_hidden_parts_are_their_mean(digits):
+    digits.hide.value = "*:0-3"
+    train = load("digits").part("train")
+    assert np.allclose(digits.shown.x[:, :4], train.x[:, :4].mean(0), atol=1e-5)
+    assert np.allclose(digits.shown.x[:, 4:], train.x[:, 4:])
+    digits.hide.value = "nose"
+    assert "there is no feature &#x27;nose&#x27;" in digits.said.value
+
+
+def test_a_chosen_class_holds_no_other_and_begins_on_its_first_page(digits):
+    digits.page.value = 3
+    digits.label.value = "7"
+    assert digits.page.value == 0
+    assert set(digits.shown.y) == {7} and len(digits.shown) == (load("digits").part("train").y == 7).sum()
+
+
+def test_a_click_shows_the_series_large(digits):
+    digits.page.value = 1
+    digits.series[2].click()
+    name = digits.large.alt.split(" as a picture")[0]
+    assert name.startswith("series 26, class ")
+    before = shown(digits.large)
+    digits.series[3].click()
+    assert digits.large.alt.startswith("series 27") and shown(digits.large) != before
+
+
+def test_another_set_fills_the_menus_and_one_that_is_not_there_says_so(digits, monkeypatch, tmp_path):
+    monkeypatch.setenv("RCGAN_DATA", str(tmp_path))
+    digits.dataset.value = "sines"
+    assert digits.label.options == ("all",) and "one feature makes no picture" in digits.said.value
+    digits.dataset.value = "eicu"
+    assert "eicu cannot be shown: " in digits.said.value
+    digits.dataset.value = "digits"
+    assert len(digits.label.options) == 11
+
+
+def made(tmp_path, n, steps, features, classes):
+    random = np.random.default_rng(0)
+    y = np.arange(n, dtype=np.int32) % classes if classes else None
+    s = SeriesSet(
+        x=random.normal(size=(n, steps, features)).astype(np.float32),
+        y=y,
+        classes=tuple(f"class {k}" for k in range(classes)),
+        split=split(n, labels=y),
+    )
+    return str(s.save(tmp_path / "made.npz"))
+
+
+def test_forty_classes_and_a_thousand_steps(tmp_path):
+    view = explorer(made(tmp_path, 400, 1000, 1, 40))
+    assert len(view.label.options) == 41 and "1000 steps, 1 features" in view.said.value
+    view.label.value = "class 39"
+    assert "series 0 to 6 of 7" in view.said.value
+    assert view.series[6].disabled is False and view.series[7].disabled is True
+
+
+def test_without_a_page_a_view_is_its_picture(digits, monkeypatch):
+    assert not base.live()
+    data, metadata = digits._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png"} and metadata["image/png"]["alt"] == digits.grid.alt
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    monkeypatch.setattr(base, "live", lambda: True)
+    assert base.MADE in digits._repr_mimebundle_()[0]
+
+
+def test_tiles_lie_exactly_in_their_cells():
+    x = np.zeros((3, 4, 4), np.float32)
+    x[1] = 1
+    figure = plots.tiles(SeriesSet(x=x, image=(4, 4)), rows=1, columns=3, limits=(0, 1))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    seen = np.asarray(canvas.buffer_rgba())[:, :, 0]
+    width = seen.shape[1] // 3
+    assert (seen[5:-40, width + 3 : 2 * width - 35] == 255).all() and (seen[5:-40, 3 : width - 35] == 0).all()
+
+
+def test_no_panel_without_a_page():
+    assert panel() is None
+
+
+def test_the_panel_shows_training_and_keeps_on_demand():
+    shows = Panel()
+
+    class Asks:
+        """Presses the button after the third step, when a checkpoint is far."""
+
+        def __call__(self, loop):
+            shows(loop)
+            if loop.step == 3:
+                shows.keep.click()
+
+    run = train(show=Asks(), steps=6, sample_every=3, checkpoint_every=6, log_every=1, **TINY)
+    assert shows.bar.value == shows.bar.max == 6 and shows.bar.bar_style == "success"
+    assert re.search(r"step 6/6  d_loss [\d.]+ .* steps/s .*; this panel took [\d.]+%", shows.line.value)
+    assert shows.losses.alt.startswith("Losses of both players up to step 6")
+    assert shows.samples.alt == "samples of each class at step-0000006"
+    assert shown(shows.samples) == (run.path / "samples" / "step-0000006.png").read_bytes()
+    kept = [checkpoint.read(p)[1]["step"] for p in sorted(run.path.glob("checkpoints/step-*.npz"))]
+    assert kept == [4, 6]
+    assert shows.stop.disabled and shows.keep.disabled
+
+
+def test_the_stop_button_ends_training_with_a_checkpoint():
+    shows = Panel()
+
+    class Asks:
+        def __call__(self, loop):
+            shows(loop)
+            if loop.step == 2:
+                shows.stop.click()
+
+    with pytest.raises(KeyboardInterrupt, match="stopped after step"):
+        train(show=Asks(), steps=500, run_name="stopped", checkpoint_every=500, **TINY)
+    assert shows.run.status() == "interrupted" and len(list(shows.run.path.glob("checkpoints/step-*.npz"))) == 1
+    shows.stop.click()  # once more does nothing: the run is over
+
+
+def test_the_panel_draws_as_often_as_its_share_allows(monkeypatch):
+    times = iter([100.0, 104.0])
+    shows = Panel()
+    monkeypatch.setattr("time.perf_counter", lambda: next(times, 104.0))
+    monkeypatch.setattr(shows, "_draw", lambda loop: None)
+    shows.run, shows.due = object(), 0.0
+
+    class Loop:
+        last, step = False, 5
+
+    shows(Loop)  # took 4 s of a drawing
+    assert shows.due - 104.0 == pytest.approx(4 / 0.02)
