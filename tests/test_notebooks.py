@@ -138,7 +138,7 @@ def test_train(trained, shared):
     run = archive.find("latest")
     assert run.status() == "finished" and run.config.steps == 6
     assert "step 6/6" in done.stderr + done.stdout and "steps/s" in done.stderr + done.stdout
-    assert figures(folder / "train.ipynb") == 3
+    assert figures(folder / "train.ipynb") == 5
 
 
 def test_evaluate(shared):

@@ -194,3 +194,24 @@ def test_the_panel_draws_as_often_as_its_share_allows(monkeypatch):
 
     shows(Loop)  # took 4 s of a drawing
     assert shows.due - 104.0 == pytest.approx(4 / 0.02)
+
+
+def test_a_network_is_drawn_layer_by_layer_over_time():
+    from rcgan_nb.config import train_config
+    from rcgan_nb.networks import DISCRIMINATORS, GENERATORS, Shape
+    from rcgan_nb.networks.outline import outline
+
+    config = train_config(dataset="digits", generator="encoder_decoder", hidden_units=16, latent_dim=6)
+    shape = Shape(seq_len=12, num_features=5, num_classes=3)
+    model = GENERATORS["encoder_decoder"](shape, config)
+    layers = outline(model)
+    assert sum(layer["parameters"] for layer in layers) == model.count_params()
+    by_name = {layer["name"]: layer for layer in layers}
+    assert (by_name["noise"]["steps"], by_name["noise"]["channels"]) == (12, 6)
+    assert (by_name["encoder_1"]["steps"], by_name["encoder_1"]["over"]) == (3, "convolution")
+    assert (by_name["recurrent_0"]["steps"], by_name["recurrent_0"]["over"]) == (3, "recurrent")
+    assert (by_name["series"]["steps"], by_name["series"]["channels"]) == (12, 5)
+    figure = plots.network(layers, title="generator")
+    assert f"generator, {model.count_params():,} parameters" in figure.alt and "recurrent_0 3 x 16" in figure.alt
+    ends = outline(DISCRIMINATORS["pool"](shape, config))[-1]
+    assert ends["steps"] is None and ends["channels"] == 1

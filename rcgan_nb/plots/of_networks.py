@@ -10,7 +10,7 @@ MOST = 64  # steps that are drawn one by one
 
 
 def network(layers, *, title=""):
-    """Layers as rows whose width is time: arrows along it for a recurrence, a narrow block where time is gone.
+    """Layers as rows over time: a cell for each of their steps, an arrow for a recurrence, a block where time is gone.
 
     Args:
         layers: dicts with name, kind, steps, channels, parameters, over (see `networks.outline`).
@@ -31,14 +31,14 @@ def network(layers, *, title=""):
 
 def _row(axis, row, layer, longest):
     steps = layer["steps"]
-    left, width = (0, steps) if steps else (longest / 2 - longest / 40, longest / 20)
+    left, width = (0, longest) if steps else (longest / 2 - longest / 40, longest / 20)
     box = {"height": 0.72, "facecolor": COLOURS[layer["over"]], "edgecolor": "0.4", "lw": 0.6}
     axis.add_patch(plt.Rectangle((left, row + 0.14), width, **box))
     if steps and steps <= MOST:
-        axis.vlines(np.arange(1, steps), row + 0.14, row + 0.86, color="0.4", lw=0.3)
+        axis.vlines(np.arange(1, steps) * longest / steps, row + 0.14, row + 0.86, color="0.4", lw=0.3)
     if layer["over"] == "recurrent" and steps:
         arrow = {"arrowstyle": "<->" if layer["kind"] == "Bidirectional" else "->", "color": "white", "lw": 1.5}
-        axis.annotate("", (0.98 * steps, row + 0.5), (0.02 * steps, row + 0.5), arrowprops=arrow)
+        axis.annotate("", (0.98 * longest, row + 0.5), (0.02 * longest, row + 0.5), arrowprops=arrow)
     counted = f", {layer['parameters']:,} parameters" if layer["parameters"] else ""
     axis.text(longest * 1.01, row + 0.5, _size(layer) + counted, fontsize="x-small", va="center")
 
