@@ -331,7 +331,7 @@ def test_sync(tmp_path, here, drive):
 @pytest.mark.parametrize("dataset", ["digits", "sines", "sines5"])
 def test_plot_series(shared, dataset):
     papermill("plot_series", shared / "plot.ipynb", "-p", "dataset", dataset, "-p", "count", "3")
-    assert figures(shared / "plot.ipynb") == 3
+    assert figures(shared / "plot.ipynb") == 4
 
 
 @pytest.mark.skipif(

@@ -37,10 +37,8 @@ class Panel(ipywidgets.VBox):
         self.seconds, self.due, self.run, self.sheet = 0.0, 0.0, None, None
         self.progress = monitors.Progress()
         self.bar = ipywidgets.IntProgress(description="training", layout={"width": "100%"})
-        self.line, self.alarms = (
-            ipywidgets.HTML("waiting for the first step, which builds the graph"),
-            ipywidgets.HTML(),
-        )
+        self.line = ipywidgets.HTML("waiting for the first step, which builds the graph")
+        self.signs = ipywidgets.HTML()
         self.losses = base.Picture(layout={"width": "60%"})
         self.samples = base.Picture(layout={"width": "40%"})
         self.stop = ipywidgets.Button(description="Stop and keep", icon="stop", disabled=True)
@@ -50,7 +48,7 @@ class Panel(ipywidgets.VBox):
         self.keep.on_click(self._keep)
         hint = ipywidgets.HTML(_hint())
         below = ipywidgets.HBox([self.losses, self.samples])
-        super().__init__([self.bar, self.line, ipywidgets.HBox([self.stop, self.keep, hint]), self.alarms, below])
+        super().__init__([self.bar, self.line, ipywidgets.HBox([self.stop, self.keep, hint]), self.signs, below])
 
     def __call__(self, loop):
         begun = time.perf_counter()
@@ -73,7 +71,7 @@ class Panel(ipywidgets.VBox):
         self.bar.value = loop.step
         self.text = self.progress.line(loop)
         self.line.value = html.escape(self.text)
-        self.alarms.value = _latest(loop.run.alarms())
+        self.signs.value = f"{_balance(loop.found)}; {_latest(loop.run.alarms())}"
         metrics = loop.run.metrics()
         if len(metrics.get("step", ())) > 1:
             self.losses.show(plots.losses(metrics))
@@ -110,6 +108,12 @@ def _hint() -> str:
     if answers():
         return "Interrupting the kernel stops and keeps, too."
     return "This kernel hears no button while a cell runs: interrupt it to stop and keep a checkpoint."
+
+
+def _balance(found) -> str:
+    """How the players stand to each other after this step."""
+    players = f"{found['d_grad']:.3g} (discriminator) and {found['g_grad']:.3g} (generator)"
+    return f"balance: loss ratio {found['loss_ratio']:.3g}, gradient norms {players}"
 
 
 def _latest(alarms) -> str:
