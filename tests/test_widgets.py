@@ -159,7 +159,10 @@ def test_the_panel_shows_training_and_keeps_on_demand():
     run = train(show=Asks(), steps=6, sample_every=3, checkpoint_every=6, log_every=1, **TINY)
     assert shows.bar.value == shows.bar.max == 6 and shows.bar.bar_style == "success"
     assert re.search(r"step 6/6  d_loss [\d.]+ .* steps/s .*; this panel took [\d.]+%", shows.line.value)
-    assert re.match(r"balance: loss ratio [\d.]+, gradient norms .*; (no alarm so far|\d+ alarms, the last at step 6: )", shows.signs.value)
+    assert re.match(
+        r"balance: loss ratio [\d.]+, gradient norms .*; (no alarm so far|\d+ alarms, the last at step 6: )",
+        shows.signs.value,
+    )
     assert shows.losses.alt.startswith("Losses of both players up to step 6")
     assert shows.samples.alt == "samples of each class at step-0000006"
     assert shown(shows.samples) == (run.path / "samples" / "step-0000006.png").read_bytes()
@@ -216,3 +219,12 @@ def test_a_network_is_drawn_layer_by_layer_over_time():
     assert f"generator, {model.count_params():,} parameters" in figure.alt and "recurrent_0 3 x 16" in figure.alt
     ends = outline(DISCRIMINATORS["pool"](shape, config))[-1]
     assert ends["steps"] is None and ends["channels"] == 1
+
+
+def test_a_value_between_two_gaps_is_seen_and_units_are_named():
+    x, observed = np.zeros((2, 5, 1), np.float32), np.zeros((2, 5, 1), bool)
+    x[0, 2], observed[0, 2] = 7, True
+    s = SeriesSet(x=x, observed=observed, features=("HR",), info={"units": {"HR": "per minute"}})
+    axis = plots.curves(s, names=["real"]).axes[0]
+    assert axis.lines[0].get_marker() == "." and axis.get_title() == "real HR (per minute) (n = 2)"
+    assert plots.large(s).axes[1].get_legend().get_texts()[0].get_text() == "HR (per minute)"

@@ -53,10 +53,10 @@ def sheet(s, *, title="", per_class=8, limits=None):
         axis.imshow(stacked, vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY)
     for (name, _), top in zip(rows, tops, strict=True):
         axis.text(0, top, name, fontsize="small", va="bottom")
-    axis.set_axis_off()
-    axis.set_title(title)
     names = ", ".join(name for name, _ in rows if name)
     shown = sum(len(indices) for _, indices in rows)
+    axis.set_axis_off()
+    axis.set_title(f"{title} (n = {shown})" if title else "")
     return done(figure, f"{title or 'Series'}: {shown} of {len(s)} series, a row for each class{names and ': '}{names}")
 
 
@@ -72,7 +72,7 @@ def tiles(s, *, rows, columns, limits, curves=False):
     if curves:
         steps = np.linspace(0.05, 0.95, s.x.shape[1])
         for k, one in enumerate((values - low) / (high - low)):
-            axis.plot(steps + k % columns, 0.1 + 0.8 * one + rows - 1 - k // columns, lw=0.8)
+            axis.plot(steps + k % columns, 0.1 + 0.8 * one + rows - 1 - k // columns, lw=0.8, **_points(s))
         axis.set(xlim=(0, columns), ylim=(0, rows))
     else:
         shown = pictures(s)
@@ -94,9 +94,9 @@ def large(s, *, title="", max_features=8):
     shown = axes[0].imshow(pictures(s)[0], aspect="equal" if s.image else "auto", **GREY)
     axes[0].set(title=title, **({"xticks": [], "yticks": []} if s.image else {"xlabel": "feature", "ylabel": "step"}))
     figure.colorbar(shown, ax=axes[0], label="value", shrink=0.8)
-    lines = axes[1].plot(values[:, :max_features], lw=1)
+    lines = axes[1].plot(values[:, :max_features], lw=1, **_points(s))
     axes[1].set(xlabel="step", ylabel="value", title=f"{len(lines)} of {values.shape[1]} features")
-    axes[1].legend(lines, s.features, fontsize="x-small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    axes[1].legend(lines, _named(s), fontsize="x-small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(ax=axes[1])
     return done(figure, f"{title or 'A series'} as a picture and as curves over {len(values)} steps")
 
@@ -159,8 +159,8 @@ def curves(*sets, names=(), count=20, max_features=6):
     for s, name, line in zip(sets, names or [""] * len(sets), axes, strict=True):
         values = np.where(s.valid, s.x, np.nan)[_spread(s, count)]
         for k, axis in enumerate(line):
-            axis.plot(values[:, :, k].T, lw=0.8, alpha=0.6, color=f"C{k % 10}")
-            axis.set_title(f"{name} {s.features[k]} (n = {len(values)})".strip(), fontsize="small")
+            axis.plot(values[:, :, k].T, lw=0.8, alpha=0.6, color=f"C{k % 10}", **_points(s))
+            axis.set_title(f"{name} {_named(s)[k]} (n = {len(values)})".strip(), fontsize="small")
     for axis in axes[-1]:
         axis.set_xlabel("step")
     for line in axes:
@@ -169,6 +169,17 @@ def curves(*sets, names=(), count=20, max_features=6):
     shown = ", ".join(sets[0].features[:features])
     rows = f"{' and '.join(names) or 'series'}, {min(count, *map(len, sets))} of each"
     return done(figure, f"Curves over {sets[0].x.shape[1]} steps: {rows}, a column for each of {shown}")
+
+
+def _points(s):
+    """Where values are missing, one between two gaps is no line, and a point shows it."""
+    return {} if s.observed is None else {"marker": ".", "ms": 3}
+
+
+def _named(s):
+    """Names of the features with their units, where the set knows them."""
+    units = s.info.get("units") or {}
+    return [f"{name} ({units[name]})" if name in units else name for name in s.features]
 
 
 def losses(metrics):
