@@ -47,7 +47,8 @@ class Explorer(base.View):
         chosen = [self.part, self.label, self.feature, self.scaler, self.hide, self.downsample, self.kind, self.page]
         cells = {"grid_template_columns": f"repeat({COLUMNS}, 110px)", "grid_template_rows": f"repeat({ROWS}, 110px)"}
         super().__init__([self.dataset, *chosen], self.grid)
-        self.children = [*self.children[:2], ipywidgets.GridBox([self.grid, *self.series], layout=cells), self.large]
+        below = [ipywidgets.GridBox([self.grid, *self.series], layout=cells), self.large]
+        self.children = [*self.children[:2], ipywidgets.Box(below, layout={"flex_flow": "row wrap"})]
         self._load()
         self.dataset.observe(self._load, "value")
         for control in chosen:

@@ -26,6 +26,25 @@ def panel():
     return shown
 
 
+class Heard(ipywidgets.Button):
+    """A button that is heard while a cell runs, where the kernel has subshells and the page uses them.
+
+    From ipykernel 7.4 on, what a page says to a widget goes to the shell that last spoke of it. That is the one that is
+    busy, so it is made to forget; the page's own choice counts then.
+    """
+
+    def open(self):
+        super().open()
+        self._forget()
+
+    def _send(self, msg, buffers=None):
+        super()._send(msg, buffers)
+        self._forget()
+
+    def _forget(self):
+        vars(self.comm).pop("_reply_subshell_id", None)
+
+
 class Panel(ipywidgets.VBox):
     """Called with the loop after every step. Pictures are drawn as often as SHARE allows.
 
@@ -41,8 +60,8 @@ class Panel(ipywidgets.VBox):
         self.signs = ipywidgets.HTML()
         self.losses = base.Picture(layout={"width": "60%"})
         self.samples = base.Picture(layout={"width": "40%"})
-        self.stop = ipywidgets.Button(description="Stop and keep", icon="stop", disabled=True)
-        self.keep = ipywidgets.Button(description="Keep now", icon="save", disabled=True)
+        self.stop = Heard(description="Stop and keep", icon="stop", disabled=True)
+        self.keep = Heard(description="Keep now", icon="save", disabled=True)
         self.stop.tooltip, self.keep.tooltip = "end this step, keep a checkpoint, stop", "keep a checkpoint and go on"
         self.stop.on_click(self._stop)
         self.keep.on_click(self._keep)
