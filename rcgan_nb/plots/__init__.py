@@ -1,13 +1,14 @@
 """Arrays in, Figure out. Only `save` and `gif` write, where they are told; none shows a figure."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
-from rcgan_nb.plots.base import done
+from rcgan_nb.plots.base import done, subplots
 from rcgan_nb.plots.base import gif as gif
+from rcgan_nb.plots.base import png as png
 from rcgan_nb.plots.base import save as save
 from rcgan_nb.plots.of_networks import network as network
 from rcgan_nb.plots.of_runs import gallery as gallery
@@ -37,7 +38,7 @@ def sheet(s, *, title="", per_class=8, limits=None):
     """
     rows = _rows(s, per_class)
     width = max(len(indices) for _, indices in rows)
-    figure, axis = plt.subplots(figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4))
+    figure, axis = subplots(figsize=(0.9 * width + 1, 0.9 * len(rows) + 0.4))
     low, high = limits or frame(s)
     # A curve is laid in its row as if it were a picture one pixel high.
     values = np.where(s.valid, s.x, np.nan).transpose(0, 2, 1) if _curves(s) else pictures(s)
@@ -66,7 +67,7 @@ def tiles(s, *, rows, columns, limits, curves=False):
     Args:
         s: at most rows x columns series. limits: least and greatest value of the scale that all share.
     """
-    figure = plt.figure(figsize=(1.2 * columns, 1.2 * rows))
+    figure = Figure(figsize=(1.2 * columns, 1.2 * rows))
     axis = figure.add_axes((0, 0, 1, 1))
     values, (low, high) = np.where(s.valid, s.x, np.nan), limits
     if curves:
@@ -90,7 +91,7 @@ def tiles(s, *, rows, columns, limits, curves=False):
 def large(s, *, title="", max_features=8):
     """The first series of a set: as a picture over time and feature, and as curves."""
     values = np.where(s.valid, s.x, np.nan)[0]
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), width_ratios=(1, 1.6), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(9, 3.6), width_ratios=(1, 1.6), layout="constrained")
     shown = axes[0].imshow(pictures(s)[0], aspect="equal" if s.image else "auto", **GREY)
     axes[0].set(title=title, **({"xticks": [], "yticks": []} if s.image else {"xlabel": "feature", "ylabel": "step"}))
     figure.colorbar(shown, ax=axes[0], label="value", shrink=0.8)
@@ -125,7 +126,7 @@ def _rows(s, per_class):
 def side_by_side(left, right, *, names=("left", "right"), count=8):
     """Series of two sets as normalised 2-D pictures (time x feature) on one common colour frame."""
     low, high = frame(left, right)
-    figure, axes = plt.subplots(2, count, figsize=(1.2 * count + 1, 3.2), squeeze=False)
+    figure, axes = subplots(2, count, figsize=(1.2 * count + 1, 3.2), squeeze=False)
     shown = None
     for s, name, line in zip((left, right), names, axes, strict=True):
         values = pictures(s)
@@ -155,7 +156,7 @@ def curves(*sets, names=(), count=20, max_features=6):
     """Series as ordinary curves over time, a row per set and a column per feature."""
     features = min(sets[0].x.shape[2], max_features)
     size = (3 * features + 1, 2.4 * len(sets))
-    figure, axes = plt.subplots(len(sets), features, figsize=size, sharex=True, sharey="col", squeeze=False)
+    figure, axes = subplots(len(sets), features, figsize=size, sharex=True, sharey="col", squeeze=False)
     for s, name, line in zip(sets, names or [""] * len(sets), axes, strict=True):
         values = np.where(s.valid, s.x, np.nan)[_spread(s, count)]
         for k, axis in enumerate(line):
@@ -192,7 +193,7 @@ def losses(metrics):
     penalties = {n: label for n, label in (("r1", "at real series"), ("r2", "at fake series")) if n in metrics}
     heights = (3, 3, 2) if penalties else (3, 3)
     size = {"figsize": (8, sum(heights) - 1), "height_ratios": heights, "layout": "constrained"}
-    figure, axes = plt.subplots(len(heights), 1, sharex=True, **size)
+    figure, axes = subplots(len(heights), 1, sharex=True, **size)
     for axis, player, name in zip(axes, ("d", "g"), ("discriminator", "generator"), strict=False):
         _loss(axis, metrics["step"], metrics[f"{player}_loss"], metrics.get(f"{player}_grad"))
         axis.set_ylabel(f"{name}'s\nloss (nats)")
@@ -229,11 +230,11 @@ def confusions(matrices, classes):
         matrices: name -> counts `(classes, classes)`.
     """
     if not matrices:
-        figure = plt.figure(figsize=(4, 0.6))
+        figure = Figure(figsize=(4, 0.6))
         figure.text(0, 0.4, "The series have no labels: there is nothing to confuse.")
         return done(figure, "The series have no labels: there is nothing to confuse")
     size = 1.5 + 0.35 * len(classes)
-    figure, axes = plt.subplots(1, len(matrices), figsize=(size * len(matrices), size + 0.3), squeeze=False)
+    figure, axes = subplots(1, len(matrices), figsize=(size * len(matrices), size + 0.3), squeeze=False)
     for (name, counts), axis in zip(matrices.items(), axes[0], strict=True):
         axis.imshow(counts / counts.sum(1, keepdims=True).clip(1), vmin=0, vmax=1, cmap="viridis")
         for true, predicted in np.argwhere(counts > 0) if len(classes) <= 12 else ():
@@ -250,7 +251,7 @@ def confusions(matrices, classes):
 
 def panels(arrays):
     """Several versions of one series `(seq_len, num_features)`, each on its own scale: name -> array."""
-    figure, axes = plt.subplots(1, len(arrays), figsize=(2.4 * len(arrays), 2.6), squeeze=False)
+    figure, axes = subplots(1, len(arrays), figsize=(2.4 * len(arrays), 2.6), squeeze=False)
     for (name, values), axis in zip(arrays.items(), axes[0], strict=True):
         if values.shape[1] == 1:
             axis.plot(values[:, 0], lw=1)
@@ -285,7 +286,7 @@ def scores(table):
     measures = list(dict.fromkeys(row["measure"] for row in table))
     columns = min(4, len(measures))
     lines = -(-len(measures) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(3.6 * columns, 3.2 * lines), squeeze=False)
+    figure, axes = subplots(lines, columns, figsize=(3.6 * columns, 3.2 * lines), squeeze=False)
     for axis in axes.flat[len(measures) :]:
         axis.set_axis_off()
     for axis, measure in zip(axes.flat, measures, strict=False):
@@ -303,7 +304,7 @@ def scores(table):
 
 def planes(projections):
     """Sets as points, a panel per projection: name -> set -> `(n, 2)` (see `evaluation.projection`)."""
-    figure, axes = plt.subplots(1, len(projections), figsize=(5 * len(projections), 4.4), squeeze=False)
+    figure, axes = subplots(1, len(projections), figsize=(5 * len(projections), 4.4), squeeze=False)
     for axis, (name, sets) in zip(axes[0], projections.items(), strict=True):
         for k, (which, points) in enumerate(sets.items()):
             axis.plot(*points.T, "o", ms=3, alpha=0.5, mew=0, color=f"C{k % 10}", label=f"{which} (n = {len(points)})")
@@ -321,7 +322,7 @@ def trade_off(points, *, utility, privacy, chance):
         points: list of (name, use, attack), use and attack as (value, low, high).
         utility, privacy: names of the axes; chance: the value of an attack that guesses.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 4.4))
+    figure, axis = subplots(figsize=(6.4, 4.4))
     for k, (name, use, attack) in enumerate(points):
         (x, *across), (y, *along) = use, attack
         axis.plot(across, [y, y], color=f"C{k % 10}", lw=3, alpha=0.5)

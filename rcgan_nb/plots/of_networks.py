@@ -1,9 +1,9 @@
 """A network as rows over time, from its inputs (top) to what it gives (bottom)."""
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 
-from rcgan_nb.plots.base import done
+from rcgan_nb.plots.base import done, subplots
 
 COLOURS = {"recurrent": "C0", "convolution": "C2", "": "0.85"}
 MOST = 64  # steps that are drawn one by one
@@ -16,7 +16,7 @@ def network(layers, *, title=""):
         layers: dicts with name, kind, steps, channels, parameters, over (see `networks.outline`).
     """
     longest = max([layer["steps"] or 1 for layer in layers])
-    figure, axis = plt.subplots(figsize=(9, 0.34 * len(layers) + 1.1), layout="constrained")
+    figure, axis = subplots(figsize=(9, 0.34 * len(layers) + 1.1), layout="constrained")
     for row, layer in enumerate(layers):
         _row(axis, row, layer, longest)
     total = sum(layer["parameters"] for layer in layers)
@@ -33,7 +33,7 @@ def _row(axis, row, layer, longest):
     steps = layer["steps"]
     left, width = (0, longest) if steps else (longest / 2 - longest / 40, longest / 20)
     box = {"height": 0.72, "facecolor": COLOURS[layer["over"]], "edgecolor": "0.4", "lw": 0.6}
-    axis.add_patch(plt.Rectangle((left, row + 0.14), width, **box))
+    axis.add_patch(Rectangle((left, row + 0.14), width, **box))
     if steps and steps <= MOST:
         axis.vlines(np.arange(1, steps) * longest / steps, row + 0.14, row + 0.86, color="0.4", lw=0.3)
     if layer["over"] == "recurrent" and steps:

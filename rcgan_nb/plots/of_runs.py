@@ -1,10 +1,14 @@
 """Figures of many runs: where they came from, how settings and seeds compare, and their samples side by side."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.image import imread
+from matplotlib.lines import Line2D
 
-from rcgan_nb.plots.base import done
+from rcgan_nb.plots.base import done, subplots
 
 
 def gradients(variants, metrics):
@@ -13,7 +17,7 @@ def gradients(variants, metrics):
     Args:
         variants: run -> variant; metrics: run -> columns of its metrics.csv.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
+    figure, axes = subplots(1, 2, figsize=(10, 3.6), sharey=True)
     names = list(dict.fromkeys(variants.values()))
     for axis, player, title in zip(axes, "dg", ("discriminator", "generator"), strict=True):
         shown = set()
@@ -36,7 +40,7 @@ def lineage(rows):
     Args:
         rows: dicts with name, start, end, parent (index of a row before, or None), how, from, status, copies.
     """
-    figure, axis = plt.subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
+    figure, axis = subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
     if not rows:
         axis.set_axis_off()
         axis.set_title("no runs yet", fontsize="small")
@@ -55,7 +59,7 @@ def lineage(rows):
     axis.set(yticks=range(len(rows)), yticklabels=[row["name"] for row in rows], xlabel="step (generator updates)")
     axis.invert_yaxis()
     axis.margins(y=0.5 / max(len(rows), 1))
-    marks = [plt.Line2D([], [], lw=4, color=colour, label=status) for status, colour in colours.items()]
+    marks = [Line2D([], [], lw=4, color=colour, label=status) for status, colour in colours.items()]
     axis.legend(handles=marks, fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
     said = "; ".join(f"{row['name']} {row['how']} {row['start']:.0f} to {row['end']:.0f}" for row in rows)
@@ -69,18 +73,18 @@ def parallel(rows, axes, value):
         rows: dicts that hold the axes and `value`, which may be None. An axis of numbers that span more than a factor
             of 50 is logarithmic; one of anything else has its values in equal steps.
     """
-    figure, axis = plt.subplots(figsize=(2 + 1.8 * len(axes), 4.5))
+    figure, axis = subplots(figsize=(2 + 1.8 * len(axes), 4.5))
     heights = np.transpose([_heights(axis, k, [row[name] for row in rows]) for k, name in enumerate(axes)])
     known = [row[value] for row in rows if row.get(value) is not None]
-    norm = plt.Normalize(min(known, default=0), max(known, default=1))
+    norm = Normalize(min(known, default=0), max(known, default=1))
     for row, line in zip(rows, heights, strict=True):
         lost = row.get(value) is None
-        colour = "0.8" if lost else plt.cm.viridis(norm(row[value]))
+        colour = "0.8" if lost else colormaps["viridis"](norm(row[value]))
         axis.plot(range(len(axes)), line, color=colour, zorder=1 if lost else 2, linewidth=1.0 if lost else 2.0)
     axis.set_xticks(range(len(axes)), axes)
     axis.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.3, len(axes) - 0.4))
-    seaborn.despine(left=True, bottom=True)
-    figure.colorbar(plt.cm.ScalarMappable(norm, "viridis"), ax=axis, label=value)
+    seaborn.despine(figure, left=True, bottom=True)
+    figure.colorbar(ScalarMappable(norm, "viridis"), ax=axis, label=value)
     return done(figure, f"{len(rows)} sets of settings as lines over {', '.join(axes)}, their colour {value}")
 
 
@@ -105,9 +109,9 @@ def _heights(axis, place, values):
 
 def gallery(pictures):
     """Picture files side by side, each under its name."""
-    figure, axes = plt.subplots(1, len(pictures), figsize=(6 * len(pictures), 6), squeeze=False)
+    figure, axes = subplots(1, len(pictures), figsize=(6 * len(pictures), 6), squeeze=False)
     for axis, (name, path) in zip(axes[0], pictures.items(), strict=True):
-        axis.imshow(plt.imread(path))
+        axis.imshow(imread(path))
         axis.set_title(name, fontsize="small", wrap=True)
         axis.axis("off")
     return done(figure, f"Sheets of samples: {'; '.join(pictures)}")

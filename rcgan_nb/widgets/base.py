@@ -2,11 +2,12 @@
 
 import base64
 import html
-import io
 import sys
 
 import ipywidgets
 from IPython import get_ipython
+
+from rcgan_nb import plots
 
 MADE = "application/vnd.jupyter.widget-view+json"
 
@@ -16,13 +17,6 @@ def live() -> bool:
     shell = get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     return "cellId" in parent.get("metadata", {}) or "google.colab" in sys.modules
-
-
-def png(figure, *, exact=False) -> bytes:
-    """A figure as the bytes of a picture, without its empty border unless `exact`."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=90, bbox_inches=None if exact else "tight")
-    return file.getvalue()
 
 
 def image(data, alt) -> str:
@@ -35,7 +29,7 @@ class Picture(ipywidgets.HTML):
     """A figure on the page."""
 
     def show(self, figure, *, exact=False):
-        self._show(png(figure, exact=exact), figure.alt)
+        self._show(plots.png(figure, exact=exact), figure.alt)
 
     def show_file(self, path, alt):
         self._show(path.read_bytes(), alt)
