@@ -26,9 +26,9 @@ def free_port():
 
 
 class JupyterServer:
-    """`jupyter server` with a runs folder of its own, far from the tests' one."""
+    """`jupyter server`, or `jupyter lab`, with a runs folder of its own, far from the tests' one."""
 
-    def __init__(self, folder, *options, token=TOKEN):
+    def __init__(self, folder, *options, token=TOKEN, program="jupyter_server"):
         self.folder, self.token = folder, token
         self.runs, self.data = folder / "far-runs", folder / "jupyter"
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -36,7 +36,7 @@ class JupyterServer:
         env["JUPYTER_PATH"] = str(self.data)
         self.root = folder / "root"
         self.root.mkdir(parents=True)
-        command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+        command = [sys.executable, "-m", program, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
         command += [f"--ServerApp.port={self.url.rsplit(':', 1)[1]}", "--ServerApp.port_retries=0"]
         command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={self.root}", *options]
         self.log = open(folder / "server.log", "w")  # noqa: SIM115

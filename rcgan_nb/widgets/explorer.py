@@ -78,14 +78,14 @@ class Explorer(base.View):
         self._draw()
 
     def _draw(self, change=None):
-        """The chosen series, from the first page on unless only the page has changed."""
+        """The chosen series, from the first page on where they are others than before."""
         if self.loaded is None:  # menus are being filled
             return
         try:
             self.shown = self._chosen()
         except ValueError as reason:
             return self.say(str(reason))
-        if change is None or change["owner"] is not self.page:
+        if change is None or change["owner"] not in (self.page, self.kind):
             with self.hold_trait_notifications():
                 self.page.value, self.page.max = 0, max(len(self.shown) - 1, 0) // len(self.series)
         begin = self.page.value * len(self.series)
