@@ -32,12 +32,21 @@ def generate(run="latest", *, count=None, labels=None, like=None, seed=0, which=
         or its data are not the same any more.
     """
     run = run if isinstance(run, archive.Run) else archive.find(run)
-    facts = run.data
-    codec = Codec.from_json(facts["codec"], _blank(facts))
-    wanted = _wanted(run, codec.blank, count, labels, seed) if like is None else _alike(facts, like, count, labels)
-    conditions = codec.conditions(wanted)
+    wanted = whom(run, count=count, labels=labels, seed=seed) if like is None else _alike(run.data, like, count, labels)
+    _codec(run).conditions(wanted)  # wrong ones are told before the networks are built
     gan = networks(run, which)
-    made = codec.decode(gan.generate(gan.noise(len(wanted), seed), conditions), wanted.y)
+    return drawn(run, gan, gan.noise(len(wanted), seed), wanted)
+
+
+def drawn(run, gan, noise, wanted) -> SeriesSet:
+    """Series in original units that a run's networks make of given noise.
+
+    Args:
+        gan: of `networks`. noise: float32 `(n, seq_len, latent_dim)`.
+        wanted: n series, whose labels, static vectors and conditions are used (see `whom`).
+    """
+    facts, codec = run.data, _codec(run)
+    made = codec.decode(gan.generate(noise, codec.conditions(wanted)), wanted.y)
     per_step = None if wanted.conditions is None else held(wanted.conditions, wanted.lengths)  # as the networks saw it
     info = {**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
     return replace(made, static=wanted.static, conditions=per_step, info=info)
@@ -134,13 +143,16 @@ def _blank(facts) -> SeriesSet:
     )
 
 
+def _codec(run) -> Codec:
+    return Codec.from_json(run.data["codec"], _blank(run.data))
+
+
 def networks(run, which="last"):
     """The trained networks (an RCGAN), with the weights of a checkpoint, on one device."""
     from rcgan_nb.gan import RCGAN
     from rcgan_nb.networks import Shape
 
-    facts = run.data
-    codec = Codec.from_json(facts["codec"], _blank(facts))
+    facts, codec = run.data, _codec(run)
     alone = replace(run.config, num_devices=1)  # whatever machine it was trained on
     gan = RCGAN(alone, Shape(**codec.sizes(facts["num_classes"])))
     arrays, _ = checkpoint.read(run.checkpoint(which))
@@ -165,9 +177,12 @@ def _alike(facts, like, count, labels) -> SeriesSet:
     return replace(like, y=y, classes=tuple(facts["classes"]))
 
 
-def _wanted(run, blank, count, labels, seed) -> SeriesSet:
-    """A series for each to draw, with its label and, from the training part, its static vector and conditions."""
-    facts = run.data
+def whom(run, *, count=None, labels=None, seed=0) -> SeriesSet:
+    """A series for each to draw, with its label and, from the training part, its static vector and conditions.
+
+    Args: as `generate`.
+    """
+    facts, blank = run.data, _codec(run).blank
     y = _labels(facts, count, labels, seed)
     if facts.get("num_static", 0) or facts.get("num_conditions", 0):
         train = training_data(run).part("train")

@@ -14,6 +14,7 @@ import nbformat
 import numpy as np
 import pytest
 from mail_servers import PASSWORD, Delivers, Dovecot, needs_dovecot, smtp_server
+from nbconvert import HTMLExporter
 from review_made import PEOPLE, links, people, reply
 from runs_made import process, run_at
 
@@ -130,7 +131,9 @@ def figures(path):
     book = nbformat.read(path, 4)
     outputs = [o for cell in book.cells if cell.cell_type == "code" for o in cell.outputs]
     assert not any(o.output_type == "error" for o in outputs)
-    return sum("image/png" in o.get("data", {}) for o in outputs)
+    shown = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert all(o.metadata.get("image/png", {}).get("alt") for o in shown), "a figure says nothing to who cannot see it"
+    return len(shown)
 
 
 def test_train(trained, shared):
@@ -139,6 +142,9 @@ def test_train(trained, shared):
     assert run.status() == "finished" and run.config.steps == 6
     assert "step 6/6" in done.stderr + done.stdout and "steps/s" in done.stderr + done.stdout
     assert figures(folder / "train.ipynb") == 5
+    page, _ = HTMLExporter(template_name="classic").from_filename(str(folder / "train.ipynb"))
+    assert page.count("<img") == 6 and "No description has been provided" not in page
+    assert 'alt="Samples from fixed noise' in page and 'alt="Losses of both players up to step 6' in page
 
 
 def test_evaluate(shared):
@@ -151,7 +157,7 @@ def test_evaluate(shared):
     assert {"tr+s", "ds@timegan.1", "frechet", "recall"} < measures
     assert figures(shared / "evaluate.ipynb") == 9
     page = (archive.find("latest").path / "report.html").read_text()
-    assert "Is it private?" in page and page.count("data:image/png;base64,") == 9  # no tasks were asked
+    assert "Is it private?" in page and page.count("data:image/png;base64,") == 11  # no tasks were asked
 
 
 def test_compare(shared):
@@ -200,7 +206,7 @@ def test_generate(shared):
     )
     assert load(str(output)).x.shape == (12, 8, 8)
     assert json.loads((shared / "series.csv.provenance.json").read_text())["run"] == archive.find("latest").name
-    assert figures(shared / "g.ipynb") == 2
+    assert figures(shared / "g.ipynb") == 3
 
 
 def test_prepare_then_train_by_name(shared):

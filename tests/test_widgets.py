@@ -44,7 +44,7 @@ def test_the_explorer_says_what_it_shows(digits):
         in digits.said.value
     )
     assert digits.grid.alt == "24 series as pictures on one scale, 6 in a row"
-    assert digits.series[0].tooltip.startswith("series 0, class ")
+    assert digits.cells.buttons[0].tooltip.startswith("series 0, class ")
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_a_chosen_class_holds_no_other_and_begins_on_its_first_page(digits):
 
 def test_a_click_shows_the_series_large(digits):
     digits.page.value = 1
-    digits.series[2].click()
+    digits.cells.buttons[2].click()
     name = digits.large.alt.split(" as a picture")[0]
     assert name.startswith("series 26, class ")
     before = shown(digits.large)
-    digits.series[3].click()
+    digits.cells.buttons[3].click()
     assert digits.large.alt.startswith("series 27") and shown(digits.large) != before
 
 
@@ -118,7 +118,7 @@ def test_forty_classes_and_a_thousand_steps(tmp_path):
     assert len(view.label.options) == 41 and "1000 steps, 1 features" in view.said.value
     view.label.value = "class 39"
     assert "series 0 to 6 of 7" in view.said.value
-    assert view.series[6].disabled is False and view.series[7].disabled is True
+    assert view.cells.buttons[6].disabled is False and view.cells.buttons[7].disabled is True
 
 
 def test_without_a_page_a_view_is_its_picture(digits, monkeypatch):

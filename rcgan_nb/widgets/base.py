@@ -10,6 +10,7 @@ from IPython import get_ipython
 from rcgan_nb import plots
 
 MADE = "application/vnd.jupyter.widget-view+json"
+CELL = 108  # pixels of a cell of `plots.tiles`
 
 
 def live() -> bool:
@@ -29,14 +30,46 @@ class Picture(ipywidgets.HTML):
     """A figure on the page."""
 
     def show(self, figure, *, exact=False):
-        self._show(plots.png(figure, exact=exact), figure.alt)
+        self.show_bytes(plots.png(figure, exact=exact), figure.alt)
 
-    def show_file(self, path, alt):
-        self._show(path.read_bytes(), alt)
-
-    def _show(self, data, alt):
+    def show_bytes(self, data, alt):
+        """Show a picture that is there already, with what it shows in words."""
         self.data, self.alt = data, alt
         self.value = image(data, alt)
+
+
+class Cells:
+    """Transparent buttons that lie exactly over the cells of a picture of `plots.tiles`.
+
+    Attributes:
+        buttons: row by row.
+    """
+
+    def __init__(self, rows, columns, act):
+        """act(place) is called for a click."""
+        self.rows, self.columns = rows, columns
+        self.buttons = [self._button(place, act) for place in range(rows * columns)]
+
+    def _button(self, place, act):
+        row, column = divmod(place, self.columns)
+        area = f"{row + 1} / {column + 1} / {row + 2} / {column + 2}"
+        button = ipywidgets.Button(layout={"grid_area": area, "width": "auto", "height": "auto"})
+        button.style.button_color = "transparent"
+        button.on_click(lambda _: act(place))
+        return button
+
+    def over(self, picture):
+        """The picture with the buttons over it."""
+        picture.layout.grid_area = "1 / 1 / -1 / -1"
+        sides = {"columns": self.columns, "rows": self.rows}
+        layout = {f"grid_template_{name}": f"repeat({count}, {CELL}px)" for name, count in sides.items()}
+        return ipywidgets.GridBox([picture, *self.buttons], layout=layout)
+
+    def name(self, names):
+        """Say what lies in the first cells; there is nothing in the others."""
+        for place, button in enumerate(self.buttons):
+            button.disabled = place >= len(names)
+            button.tooltip = "" if button.disabled else names[place]
 
 
 class View(ipywidgets.VBox):

@@ -27,7 +27,7 @@ def explorer(dataset="digits", **options):
 class Explorer(base.View):
     """Series of a set in a grid; a click shows one large.
 
-    Attributes: controls by name: dataset, part, label, feature, scaler, hide, downsample, kind, page; series, the
+    Attributes: controls by name: dataset, part, label, feature, scaler, hide, downsample, kind, page; cells, the
         buttons over the grid; large, the picture of the one that was clicked.
     """
 
@@ -41,26 +41,17 @@ class Explorer(base.View):
         self.downsample = ipywidgets.BoundedIntText(1, min=1, description="steps in 1")
         self.kind = ipywidgets.ToggleButtons(options=["pictures", "curves"])
         self.page = ipywidgets.IntSlider(0, max=0, description="page", continuous_update=False)
-        self.series = [self._button(place) for place in range(ROWS * COLUMNS)]
         self.large = base.Picture()
-        self.grid = base.Picture(layout={"grid_area": "1 / 1 / -1 / -1"})
+        self.grid = base.Picture()
         chosen = [self.part, self.label, self.feature, self.scaler, self.hide, self.downsample, self.kind, self.page]
-        cells = {"grid_template_columns": f"repeat({COLUMNS}, 110px)", "grid_template_rows": f"repeat({ROWS}, 110px)"}
         super().__init__([self.dataset, *chosen], self.grid)
-        below = [ipywidgets.GridBox([self.grid, *self.series], layout=cells), self.large]
+        self.cells = base.Cells(ROWS, COLUMNS, self._enlarge)
+        below = [self.cells.over(self.grid), self.large]
         self.children = [*self.children[:2], ipywidgets.Box(below, layout={"flex_flow": "row wrap"})]
         self._load()
         self.dataset.observe(self._load, "value")
         for control in chosen:
             control.observe(self._draw, "value")
-
-    def _button(self, place):
-        row, column = divmod(place, COLUMNS)
-        area = f"{row + 1} / {column + 1} / {row + 2} / {column + 2}"
-        button = ipywidgets.Button(layout={"grid_area": area, "width": "auto", "height": "auto"})
-        button.style.button_color = "transparent"
-        button.on_click(lambda _: self._enlarge(place))
-        return button
 
     def _load(self, _=None):
         """Another data set: its classes and features fill the menus."""
@@ -87,15 +78,13 @@ class Explorer(base.View):
             return self.say(str(reason))
         if change is None or change["owner"] not in (self.page, self.kind):
             with self.hold_trait_notifications():
-                self.page.value, self.page.max = 0, max(len(self.shown) - 1, 0) // len(self.series)
-        begin = self.page.value * len(self.series)
-        few = self.shown.take(slice(begin, begin + len(self.series)))
+                self.page.value, self.page.max = 0, max(len(self.shown) - 1, 0) // ROWS * COLUMNS
+        begin = self.page.value * ROWS * COLUMNS
+        few = self.shown.take(slice(begin, begin + ROWS * COLUMNS))
         limits = plots.frame(self.shown)
         curves = self.kind.value == "curves" or (few.x.shape[2] == 1 and not few.image)
         self.grid.show(plots.tiles(few, rows=ROWS, columns=COLUMNS, limits=limits, curves=curves), exact=True)
-        for place, button in enumerate(self.series):
-            button.disabled = place >= len(few)
-            button.tooltip = "" if button.disabled else self._name(begin + place)
+        self.cells.name([self._name(begin + place) for place in range(len(few))])
         self._tell(begin, len(few), limits, curves)
 
     def _chosen(self):
@@ -129,7 +118,7 @@ class Explorer(base.View):
 
     def _enlarge(self, place):
         """Show one series large, as a picture and as curves."""
-        k = self.page.value * len(self.series) + place
+        k = self.page.value * ROWS * COLUMNS + place
         self.large.show(plots.large(self.shown.take([k]), title=self._name(k)))
 
 

@@ -97,7 +97,7 @@ class Panel(ipywidgets.VBox):
         sheets = sorted(loop.run.path.glob("samples/step-*.png"))
         if sheets and sheets[-1] != self.sheet:
             self.sheet = sheets[-1]
-            self.samples.show_file(self.sheet, f"samples of each class at {self.sheet.stem}")
+            self.samples.show_bytes(self.sheet.read_bytes(), f"samples of each class at {self.sheet.stem}")
 
     def _end(self, loop):
         self.stop.disabled = self.keep.disabled = True

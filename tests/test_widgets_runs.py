@@ -1,0 +1,164 @@
+"""The run browser and the latent explorer, driven from Python: what is chosen is what is shown."""
+
+import shutil
+import time
+
+import numpy as np
+import pytest
+from runs_made import picture, process, run_at
+from test_widgets import shown
+
+from rcgan_nb import archive, generate, load, paths
+from rcgan_nb.widgets import browser, latent
+from rcgan_nb.widgets.latent import between
+
+
+@pytest.fixture
+def made(runs):
+    """Two runs with other settings, the second begun from the first, and two that are broken."""
+    runs.mkdir()
+    first = run_at(runs / "first", 100, [process("a", loss="hinge")], marker=2.0)
+    begun = {"run": "first", "step": 100, "segment": first.segment}
+    run_at(runs / "second", 200, [process("b", 100, loss="logistic", seed=3)], started_from=begun, state="interrupted")
+    run_at(runs / "torn", 100, [process("c")])
+    (runs / "torn" / "metrics.csv").write_text("step,seconds,d_loss\n10,1")
+    (runs / "torn" / "config.json").write_text("{half")
+    shutil.rmtree(runs / "torn" / "checkpoints")
+    (runs / "empty").mkdir()
+    return runs
+
+
+def view(*places):
+    return browser(archive.survey(*(places or [paths.runs()])).runs)
+
+
+def names(b):
+    return [b.table.loc[k, "name"] for _, k in b.chosen.options]
+
+
+def test_the_table_is_filtered_and_sorted(made):
+    b = view()
+    assert names(b) == ["first", "second", "torn"] and b.said.value == "3 of 3 runs"
+    b.sort.value = "step"
+    b.down.value = True
+    assert names(b)[0] == "second"
+    b.filter.value = "loss=hinge"
+    assert names(b) == ["first"] and b.said.value == "1 of 3 runs"
+    b.filter.value, b.state.value = "", "interrupted"
+    assert names(b) == ["second"]
+    b.filter.value = "no such"
+    assert names(b) == [] and b.said.value == "0 of 3 runs" and b.place.value == "no run is chosen"
+
+
+def test_several_runs_are_laid_over_each_other_and_their_settings_compared(made):
+    b = view()
+    assert b.figure.options == ("metrics d_loss", "metrics g_loss", "watch mmd2", "watch spread")
+    assert b.picture.alt == "metrics d_loss over training, at last first 2 at step 100"
+    assert b.differences.value == "choose two or more runs"
+    b.chosen.value = (0, 1)
+    b.figure.value = "watch mmd2"
+    assert b.picture.alt == "watch mmd2 over training, at last first 2 at step 100; second 1 at step 200"
+    assert "<th>loss</th><td>hinge</td><td>logistic</td>" in b.differences.value
+    assert "<th>seed</th><td>0</td><td>3</td>" in b.differences.value and "run_name" not in b.differences.value
+    assert "second" in b.lines.alt and "first" in b.lines.alt
+
+
+def test_samples_over_time(made):
+    b = view()
+    b.chosen.value = (1,)
+    assert [label for label, _ in b.step.options] == ["step 150", "step 200"] and b.samples.alt.endswith("step 200")
+    b.step.index = 0
+    assert b.samples.alt == "samples of second at step 150" and shown(b.samples) == picture(150)
+    (made / "second" / "samples" / "step-0000200.png").unlink()
+    b.step.index = 1
+    assert "cannot be read" in b.samples.value
+
+
+def test_what_is_broken_says_so(made):
+    b = view()
+    b.chosen.value = (2,)
+    assert b.picture.alt.startswith("watch mmd2 over training") or b.picture.alt.startswith("metrics")
+    assert "problem: config.json cannot be read" in b.place.value and "no whole checkpoint" in b.place.value
+    assert "not judged yet" in b.place.value
+
+
+def test_no_runs_at_all(runs):
+    b = browser([])
+    assert b.said.value == "0 of 0 runs" and b.picture.alt == "no figures over training, at last of no run"
+    assert b.lines.alt == "No runs yet" and b.samples.value == "no samples"
+    assert "image/png" in b._repr_mimebundle_()[0]
+
+
+def test_500_runs_open_in_two_seconds(runs):
+    runs.mkdir()
+    run_at(runs / "run-000", 100, [process("a")])
+    for k in range(1, 500):
+        shutil.copytree(runs / "run-000", runs / f"run-{k:03}")
+    view()  # what is imported at first
+    begun = time.perf_counter()
+    b = view()
+    seconds = time.perf_counter() - begun
+    assert len(b.chosen.options) == 500
+    print(f"500 runs in {seconds:.2f} s")
+    assert seconds < 2
+
+
+def test_between_two_draws_noise_keeps_its_size():
+    random = np.random.default_rng(0)
+    begin, end = random.standard_normal((2, 5, 40), dtype=np.float32)
+    path = between(begin, end, 9)
+    assert np.allclose(path[0], begin, atol=1e-6) and np.allclose(path[-1], end, atol=1e-6)
+    sizes = np.linalg.norm(path, axis=(1, 2))
+    assert abs(sizes[4] / sizes[[0, -1]].mean() - 1) < 0.02  # half way on a straight line it is 0.7
+    half = [path[4] / sizes[4], begin / sizes[0], end / sizes[-1]]
+    assert np.isclose((half[0] * half[1]).sum(), (half[0] * half[2]).sum(), atol=1e-5)  # equal angles to both
+    assert np.allclose(between(begin, begin, 3), begin)
+
+
+def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
+    run = runs_with(small, "small")
+    view = latent(run)
+    assert view.made.y.tolist() == np.repeat(np.arange(4), 8).tolist() and len(view.made) == 32
+    assert "from left to right noise of draw 0 to 1, down the classes a, b, c, d" in view.said.value
+    view.classes.value = ("b",)
+    first = generate(run, labels=["b"], seed=0)
+    assert np.allclose(view.made.x[0], first.x[0], atol=1e-6)  # the first column is the first draw
+    before = view.made.x
+    view.second.value = 5
+    assert np.allclose(view.made.x[0], before[0]) and not np.allclose(view.made.x[-1], before[-1])
+    assert np.allclose(view.made.x[-1], generate(run, labels=["b"], seed=5).x[0], atol=1e-6)
+    view.classes.value = ()
+    assert view.said.value == "choose a class"
+
+
+def test_a_click_finds_the_nearest_training_series(runs_with, small):
+    view = latent(runs_with(small, "small"))
+    view.buttons.buttons[3].click()
+    assert view.pair.alt.startswith("1 series of synthetic above 1 series of nearest training series")
+    train = small.part("train")
+    assert np.array_equal(view.train.x, train.x)
+
+
+def test_what_is_shown_is_written(runs_with, small):
+    run = runs_with(small, "small")
+    view = latent(run)
+    view.export.click()
+    assert {p.name for p in (run.path / "figures").glob("latent-*")} == {"latent-0-to-1.png", "latent-0-to-1.pdf"}
+    for form in ("npz", "csv", "parquet"):
+        view.form.value = form
+        view.export.click()
+        path = run.path / f"latent-0-to-1.{form}"
+        assert f"written: {path}" in view.said.value
+        assert np.allclose(load(str(path)).x, view.made.x, atol=1e-5)
+        assert (path.parent / f"{path.name}.provenance.json").exists()
+
+
+def test_a_run_without_labels_and_one_with_static_values(runs_with, small, conditioned):
+    from rcgan_nb.series import without_labels
+
+    view = latent(runs_with(without_labels(small), "plain"))
+    assert view.classes.disabled and len(view.made) == 32 and "down the next draws" in view.said.value
+    assert not np.allclose(view.made.x[7], view.made.x[15])
+    view = latent(runs_with(conditioned, "conditioned"))
+    assert "static values are those of a training series for each row" in view.said.value
+    assert len(np.unique(view.made.static[:8], axis=0)) == 1
