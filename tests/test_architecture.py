@@ -35,6 +35,7 @@ ROOMS = [
     "machine",
     "monitors",
     "training",
+    "games",
     "review",
     "comparison",
     "contest",

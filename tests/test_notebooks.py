@@ -20,6 +20,7 @@ from runs_made import process, run_at
 
 from rcgan_nb import archive, config, load
 from rcgan_nb.evaluation import Report
+from rcgan_nb.games import TheoryConfig
 from rcgan_nb.review import ReviewConfig
 from rcgan_nb.series import SeriesSet
 
@@ -40,6 +41,7 @@ CONFIGS = {
     "stabilise": config.CompareConfig,
     "sync": config.SyncConfig,
     "sweep": config.SweepConfig,
+    "theory": TheoryConfig,
 }
 
 
@@ -254,6 +256,14 @@ def test_esteban2017(shared):
     before = [run.read_json("heartbeat.json")["time"] for run in runs]
     papermill("esteban2017", shared / "p.ipynb", *settings, "-p", "recipe", "stable")
     assert before == [run.read_json("heartbeat.json")["time"] for run in runs]
+
+
+def test_theory(shared):
+    """Both small RCGANs trained for a few steps; what is foretold by hand stands beside what is found."""
+    papermill("theory", shared / "th.ipynb", "-p", "steps", "3", "-p", "hidden_units", "4", "-p", "count", "2")
+    assert figures(shared / "th.ipynb") == 12
+    recipes = ("stable", "esteban")
+    assert [archive.find(f"theory-{recipe}-0").config.recipe for recipe in recipes] == list(recipes)
 
 
 def test_runs(shared):

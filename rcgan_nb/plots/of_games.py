@@ -1,0 +1,98 @@
+"""Figures of two players: their paths, the eigenvalues of their game, and the laws they play with."""
+
+import numpy as np
+import seaborn
+
+from rcgan_nb.plots.base import done, subplots
+
+COLUMNS = 5  # panels beside each other
+
+
+def trajectories(found, *, names=("theta (generator)", "psi (discriminator)"), frame=1.6, center=(0.0, 0.0)):
+    """Paths of two players, a panel for each, all on one scale: a ring where it begins, a square where it ends.
+
+    Args:
+        found: name -> states `(steps + 1, 2)`, or a list of such.
+        names: of the two numbers.
+        frame: how far the panels reach from the center; a path that goes further leaves them.
+    """
+    columns = min(COLUMNS, len(found))
+    rows = -(-len(found) // columns)
+    size = {"figsize": (2.5 * columns + 0.7, 2.6 * rows + 0.5), "layout": "constrained"}
+    figure, axes = subplots(rows, columns, squeeze=False, sharex=True, sharey=True, **size)
+    for axis in axes.flat[len(found) :]:
+        axis.remove()
+    for axis, (name, lines) in zip(axes.flat, found.items(), strict=False):
+        for line in [lines] if isinstance(lines, np.ndarray) else lines:
+            axis.plot(line[:, 0], line[:, 1], lw=0.8)
+            axis.plot(*line[0], "o", mfc="white", mec="k", ms=6)
+            axis.plot(*line[-1], "s", color="k", ms=5)
+        axis.plot(*center, "+", color="0.3", ms=9)
+        axis.set_title(name, fontsize="small")
+        axis.set_aspect("equal")
+    axes[0, 0].set(xlim=(center[0] - frame, center[0] + frame), ylim=(center[1] - frame, center[1] + frame))
+    figure.supxlabel(names[0], fontsize="small")
+    figure.supylabel(names[1], fontsize="small")
+    seaborn.despine(figure)
+    ends = {name: lines if isinstance(lines, np.ndarray) else lines[0] for name, lines in found.items()}
+    said = "; ".join(f"{name} ends at ({line[-1, 0]:.2g}, {line[-1, 1]:.2g})" for name, line in ends.items())
+    return done(figure, f"Paths of two players: {said}")
+
+
+def spectra(found):
+    """Eigenvalues in the complex plane, a colour for each name; right of the line at 0 they lead away.
+
+    Args:
+        found: name -> complex array. Axes are linear between -1 and 1 and logarithmic beyond.
+    """
+    figure, axis = subplots(figsize=(7, 4), layout="constrained")
+    for (name, values), marker in zip(found.items(), "osD^vP*X", strict=False):
+        axis.plot(values.real, values.imag, marker, ms=6, mfc="none", mew=1.3, label=f"{name} (n = {len(values)})")
+    axis.axvline(0, color="0.6", lw=0.8, zorder=0)
+    axis.set_xscale("symlog", linthresh=1)
+    axis.set_yscale("symlog", linthresh=1)
+    axis.set(xlabel="real part (per unit of learning rate)", ylabel="imaginary part")
+    axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    seaborn.despine(figure)
+    said = "; ".join(f"{name} from {v.real.min():.3g} to {v.real.max():.3g}" for name, v in found.items())
+    return done(figure, f"Eigenvalues in the complex plane, real parts: {said}")
+
+
+def against(x, lines, *, xlabel, ylabel, level=0.0, log=False):
+    """Lines over one setting, and a level that decides.
+
+    Args:
+        x: `(n,)`; lines: name -> `(n,)`; level: where a thin line is drawn.
+        log: whether the setting's axis is logarithmic.
+    """
+    figure, axis = subplots(figsize=(7, 3.6), layout="constrained")
+    styles = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))  # lines that lie upon each other stay visible
+    for k, (name, values) in enumerate(lines.items()):
+        axis.plot(x, values, marker="o", ms=3, ls=styles[k % len(styles)], label=name)
+    axis.axhline(level, color="0.6", lw=0.8, zorder=0)
+    axis.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if log else "linear")
+    axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    seaborn.despine(figure)
+    said = "; ".join(f"{name} from {values[0]:.3g} to {values[-1]:.3g}" for name, values in lines.items())
+    return done(figure, f"{ylabel} over {xlabel} from {x[0]:.3g} to {x[-1]:.3g}: {said}")
+
+
+def laws(p, q, said):
+    """Two laws on few points, and how likely a discriminator calls a series at each point real.
+
+    Args:
+        p, q, said: `(n,)` each; what would be best, p / (p + q), is drawn beside it.
+    """
+    figure, axes = subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    points = np.arange(len(p))
+    axes[0].bar(points - 0.2, p, 0.4, label="p (real)")
+    axes[0].bar(points + 0.2, q, 0.4, label="q (fake)")
+    axes[0].set(xlabel="point", ylabel="probability", xticks=points)
+    axes[1].plot(points, said, "o", ms=9, mfc="none", mew=1.5, label="found")
+    axes[1].plot(points, p / (p + q), "x", color="k", label="p / (p + q)")
+    axes[1].set(xlabel="point", ylabel="sigmoid of the logit", xticks=points, ylim=(0, 1))
+    for axis in axes:
+        axis.legend(fontsize="small", frameon=False)
+    seaborn.despine(figure)
+    values = ", ".join(f"{a:.3f} for {b:.3f}" for a, b in zip(said, p / (p + q), strict=True))
+    return done(figure, f"Two laws on {len(p)} points and the best discriminator, found for p / (p + q): {values}")
