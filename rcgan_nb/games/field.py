@@ -60,7 +60,8 @@ class Game:
                 state = state + mask * self._field(state)
             return state
 
-        states = tf.function(lambda: tf.scan(step, tf.range(steps), first))()
+        # By its graph: a function made anew for every game would warn of that.
+        states = tf.function(lambda: tf.scan(step, tf.range(steps), first)).get_concrete_function()()
         return np.concatenate([first[None], states])
 
     def step_jacobian(self, state, rate, *, d_steps=1, simultaneous=False) -> np.ndarray:
