@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 import time
 
 import pytest
 from lab_page import lab  # noqa: F401  a fixture
 
+from rcgan_nb import train
 from rcgan_nb.archive import Run
 
 FIRST_FIGURE = 10  # seconds after Run All
@@ -121,3 +123,61 @@ def wait_for(truth, seconds=20):
     while not truth():
         assert time.monotonic() < end, "it did not come to be"
         time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def trained(lab):  # noqa: F811
+    """Two short runs in the runs folder of the page's kernels."""
+    small = {"dataset": "digits", "steps": 6, "hidden_units": 8, "batch_size": 16, "r1_weight": 0, "r2_weight": 0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RCGAN_RUNS", str(lab.server.runs))
+        for k in (1, 2):
+            train(run_name=f"run-{k}", seed=k, sample_every=3, log_every=1, watch_every=3, checkpoint_every=3, **small)
+    yield
+    for k in (1, 2):
+        shutil.rmtree(lab.server.runs / f"run-{k}")
+
+
+def test_the_browser_of_runs(lab, trained):  # noqa: F811
+    with lab.opened("runs") as page:
+        page.run_all()
+        first = page.picture("metrics d_loss over training, at last run-1")
+        first.wait_for(timeout=60_000)
+        page.wait_for_end()
+        lines = page.page.locator(".rcgan-runs .widget-select-multiple select").first
+        lines.select_option([lines.evaluate(f"e => e.options[{k}].value") for k in (0, 1)])
+        page.picture("metrics d_loss over training, at last run-1").wait_for(timeout=10_000)
+        wait_for(lambda: "run-2" in page.picture("metrics d_loss over").get_attribute("alt"))
+        control(page, "figure", "select").select_option("watch mmd2")
+        page.picture("watch mmd2 over training, at last run-1").wait_for(timeout=10_000)
+        page.picture("watch mmd2 over").scroll_into_view_if_needed()
+        page.keep("browser")
+        page.page.click(".lm-TabBar-tab:has-text('samples')")
+        samples = page.picture("samples of run-1 at step 6")
+        samples.wait_for(timeout=10_000)
+        handle = page.page.locator(".rcgan-runs .noUi-handle:visible").first
+        handle.focus()
+        handle.press("ArrowLeft")
+        page.picture("samples of run-1 at step 3").wait_for(timeout=10_000)
+        page.page.click(".lm-TabBar-tab:has-text('settings that differ')")
+        assert page.page.locator(".rcgan-runs td:visible").all_inner_texts() == ["1", "2"]  # the seeds
+        control(page, "filter", "input").fill("seed=2")
+        wait_for(lambda: lines.locator("option").count() == 1)
+        assert page.errors == []
+
+
+def test_what_lies_between_two_draws(lab, trained):  # noqa: F811
+    with lab.opened("generate", run="run-2", count=20) as page:
+        page.run_all()
+        grid = page.picture("48 series as pictures on one scale, 8 in a row")
+        grid.wait_for(timeout=90_000)
+        page.wait_for_end()
+        grid.scroll_into_view_if_needed()
+        second = control(page, "to draw", "input")
+        changed(grid, lambda: (second.fill("7"), second.press("Enter")))
+        page.page.locator(".widget-gridbox button").nth(9).click()
+        page.picture("One series in 2 versions: series 9, nearest training series").wait_for(timeout=20_000)
+        page.page.click("button:has-text('Export what is shown')")
+        wait_for(lambda: (lab.server.runs / "run-2" / "figures" / "latent-0-to-7.pdf").exists())
+        page.keep("latent")
+        assert page.errors == []

@@ -134,7 +134,7 @@ def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
 def test_a_click_finds_the_nearest_training_series(runs_with, small):
     view = latent(runs_with(small, "small"))
     view.buttons.buttons[3].click()
-    assert view.pair.alt.startswith("1 series of synthetic above 1 series of nearest training series")
+    assert view.pair.alt == "One series in 2 versions: series 3, nearest training series"
     train = small.part("train")
     assert np.array_equal(view.train.x, train.x)
 

@@ -77,11 +77,13 @@ class Browser(base.View):
         wanted = self.filter.value.lower().split()
         table = table.loc[[k for k in table.index if all(word in self._words(k) for word in wanted)]]
         table = table.sort_values(self.sort.value, ascending=not self.down.value, key=_comparable, kind="stable")
-        self.chosen.options = [(_line(row), k) for k, row in table.iterrows()]
+        lines = [(_line(row), k) for k, row in table.iterrows()]
         broken = (self.table["use"] == "nothing").sum()
         left_out = f"; {broken} serve nobody any more (see their problems below)" if broken else ""
         self.say(f"{len(table)} of {len(self.table)} runs{left_out}")
-        self.chosen.value = self.chosen.options[0][1:] if len(table) else ()
+        with self.chosen.hold_sync():  # the page must not be told of a choice among lines that it has no more
+            self.chosen.options = lines
+            self.chosen.value = lines[0][1:] if lines else ()
         if not len(table):
             self._choose()
 

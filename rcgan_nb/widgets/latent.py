@@ -39,7 +39,7 @@ class Latent(base.View):
         self.classes.disabled = not classes
         self.kind = ipywidgets.ToggleButtons(options=["pictures", "curves"])
         self.form = ipywidgets.Dropdown(options=FORMATS, description="as")
-        self.export = ipywidgets.Button(description="Export what is shown", icon="download")
+        self.export = ipywidgets.Button(description="Export what is shown", icon="download", layout={"width": "auto"})
         self.pair = base.Picture()
         grid = base.Picture()
         super().__init__([self.first, self.second, self.classes, self.kind, self.form, self.export], grid)
@@ -89,8 +89,9 @@ class Latent(base.View):
         except (ValueError, OSError) as reason:
             return self.say(f"the nearest training series cannot be found: {reason}")
         seen, one = View.fit(self.train), self.made.take([k])
-        found = nearest(seen.see(one), seen.see(self.train))[1]
-        self.pair.show(plots.neighbours(one, self.train, found, count=1))
+        (found,) = nearest(seen.see(one), seen.see(self.train))[1]
+        both = {f"series {k}": one, "nearest training series": self.train.take([found])}
+        self.pair.show(plots.panels({name: np.where(s.valid, s.x, np.nan)[0] for name, s in both.items()}))
 
     def _export(self, _):
         """Write what is shown into the run's folder, series with their provenance."""
