@@ -35,7 +35,7 @@ class Lab:
         self.pictures.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def opened(self, name, **parameters):
+    def opened(self, name, /, **parameters):
         """A notebook of ours on the page, with these values in its parameters cell."""
         book = nbformat.read(CLONE / "notebooks" / f"{name}.ipynb", 4)
         cell = next(cell for cell in book.cells if "parameters" in cell.metadata.get("tags", []))
