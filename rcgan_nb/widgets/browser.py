@@ -80,7 +80,7 @@ class Browser(base.View):
         lines = [(_line(row), k) for k, row in table.iterrows()]
         broken = (self.table["use"] == "nothing").sum()
         left_out = f"; {broken} serve nobody any more (see their problems below)" if broken else ""
-        self.say(f"{len(table)} of {len(self.table)} runs{left_out}")
+        self.told = f"{len(table)} of {len(self.table)} runs{left_out}"
         with self.chosen.hold_sync():  # the page must not be told of a choice among lines that it has no more
             self.chosen.options = lines
             self.chosen.value = lines[0][1:] if lines else ()
@@ -96,7 +96,8 @@ class Browser(base.View):
     def _choose(self, _=None):
         """Everything below the table, for the runs that are chosen now."""
         runs = [self.runs[k] for k in self.chosen.value]
-        columns = list(dict.fromkeys(column for run in runs for column in self._figures(run) if column != "step"))
+        self.say(self.told + (f"; figures of the first {MOST} chosen" if len(runs) > MOST else ""))
+        columns = list(dict.fromkeys(column for run in runs for column in self._figures(run)))
         before = self.figure.value
         self.figure.options = columns
         self.figure.value = before if before in columns else next(iter(columns), None)
