@@ -68,7 +68,7 @@ def test_menus(explored, name, value, said):
     grid = explored.picture("24 series as")
     first = menu.evaluate("e => e.options[0].value")
     changed(grid, lambda: menu.select_option(value))
-    explored.page.wait_for_selector(f".widget-html:has-text('{said}')", timeout=5_000)
+    explored.page.wait_for_selector(f".widget-html:has-text('{said}')", timeout=60_000)
     changed(explored.picture("24 series as"), lambda: menu.select_option(first))
 
 
@@ -80,25 +80,25 @@ def test_fields(explored, name, value, first, said):
     for text in (value, first):
         changed(explored.picture("24 series as"), lambda text=text: (field.fill(text), field.press("Enter")))
         if text == value:
-            explored.page.wait_for_selector(f".widget-html:has-text('{said}')", timeout=5_000)
+            explored.page.wait_for_selector(f".widget-html:has-text('{said}')", timeout=60_000)
 
 
 def test_pages_curves_and_a_click(explored):
     slider = explored.page.locator(".widget-slider .noUi-handle").first
     changed(explored.picture("24 series as"), lambda: (slider.focus(), slider.press("ArrowRight")))
-    explored.page.wait_for_selector(".widget-html:has-text('series 24 to 47')", timeout=5_000)
+    explored.page.wait_for_selector(".widget-html:has-text('series 24 to 47')", timeout=60_000)
     explored.page.click(".widget-toggle-buttons button:has-text('curves')")
-    explored.picture("24 series as curves").wait_for(timeout=10_000)
+    explored.picture("24 series as curves").wait_for(timeout=60_000)
     explored.page.locator(".widget-gridbox button").nth(5).click()
     large = explored.picture("series 29")
-    large.wait_for(timeout=10_000)
+    large.wait_for(timeout=60_000)
     assert large.is_visible() and re.match(
         r"series 29, class \d as a picture and as curves", large.get_attribute("alt")
     )
 
 
 def test_the_panel_of_training(lab):  # noqa: F811
-    small = {"steps": 4000, "hidden_units": 16, "batch_size": 16, "sample_every": 50, "checkpoint_every": 4000}
+    small = {"steps": 99_000, "hidden_units": 16, "batch_size": 16, "sample_every": 50, "checkpoint_every": 99_000}
     with lab.opened("train", **small, run_name="panel") as page:
         page.run_all()
         page.picture("Losses of both players").wait_for(timeout=120_000)
@@ -114,11 +114,11 @@ def test_the_panel_of_training(lab):  # noqa: F811
         wait_for(lambda: run.status() == "interrupted")
         assert len(list(run.path.glob("checkpoints/step-*.npz"))) == 2
         assert page.page.locator("button:has-text('Stop and keep')").is_disabled()
-        assert json.loads((run.path / "heartbeat.json").read_text())["step"] < 4000
+        assert json.loads((run.path / "heartbeat.json").read_text())["step"] < 99_000
         assert page.errors == []
 
 
-def wait_for(truth, seconds=20):
+def wait_for(truth, seconds=60):
     end = time.monotonic() + seconds
     while not truth():
         assert time.monotonic() < end, "it did not come to be"
@@ -146,19 +146,19 @@ def test_the_browser_of_runs(lab, trained):  # noqa: F811
         page.wait_for_end()
         lines = page.page.locator(".rcgan-runs .widget-select-multiple select").first
         lines.select_option([lines.evaluate(f"e => e.options[{k}].value") for k in (0, 1)])
-        page.picture("metrics d_loss over training, at last run-1").wait_for(timeout=10_000)
+        page.picture("metrics d_loss over training, at last run-1").wait_for(timeout=60_000)
         wait_for(lambda: "run-2" in page.picture("metrics d_loss over").get_attribute("alt"))
         control(page, "figure", "select").select_option("watch mmd2")
-        page.picture("watch mmd2 over training, at last run-1").wait_for(timeout=10_000)
+        page.picture("watch mmd2 over training, at last run-1").wait_for(timeout=60_000)
         page.picture("watch mmd2 over").scroll_into_view_if_needed()
         page.keep("browser")
         page.page.click(".lm-TabBar-tab:has-text('samples')")
         samples = page.picture("samples of run-1 at step 6")
-        samples.wait_for(timeout=10_000)
+        samples.wait_for(timeout=60_000)
         handle = page.page.locator(".rcgan-runs .noUi-handle:visible").first
         handle.focus()
         handle.press("ArrowLeft")
-        page.picture("samples of run-1 at step 3").wait_for(timeout=10_000)
+        page.picture("samples of run-1 at step 3").wait_for(timeout=60_000)
         page.page.click(".lm-TabBar-tab:has-text('settings that differ')")
         assert page.page.locator(".rcgan-runs td:visible").all_inner_texts() == ["1", "2"]  # the seeds
         control(page, "filter", "input").fill("seed=2")
@@ -176,7 +176,7 @@ def test_what_lies_between_two_draws(lab, trained):  # noqa: F811
         second = control(page, "to draw", "input")
         changed(grid, lambda: (second.fill("7"), second.press("Enter")))
         page.page.locator(".widget-gridbox button").nth(9).click()
-        page.picture("One series in 2 versions: series 9, nearest training series").wait_for(timeout=20_000)
+        page.picture("One series in 2 versions: series 9, nearest training series").wait_for(timeout=60_000)
         page.page.click("button:has-text('Export what is shown')")
         wait_for(lambda: (lab.server.runs / "run-2" / "figures" / "latent-0-to-7.pdf").exists())
         page.keep("latent")
