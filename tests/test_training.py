@@ -46,7 +46,7 @@ def test_run_folder_is_complete(trained):
         "step-0000006.npz",
     ]
     assert len(list(trained.path.glob("samples/*.png"))) == len(list(trained.path.glob("samples/*.npz"))) == 2
-    assert {p.name for p in trained.path.glob("figures/*")} == {"losses.png", "samples.gif"}
+    assert {p.name for p in trained.path.glob("figures/*")} == {"losses.pdf", "losses.png", "samples.gif"}
     assert trained.metrics()["step"] == [2, 4, 6]
     assert trained.status() == "finished"
     assert trained.config.model == "rcgan"
