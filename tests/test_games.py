@@ -106,7 +106,7 @@ def test_laws_that_are_none(loss, p, message):
 
 def test_products_with_the_jacobian_of_a_trained_game(runs_with, small):
     """Against differences of the gradients, and eigenvalues against the whole matrix of a few weights."""
-    run = runs_with(small, "small")
+    run = runs_with(small, "played")
     game = games.TrainedGame(run, batch_size=12)
     weights = [variable for owned in game._variables for variable in owned]
     vector = np.random.default_rng(0).normal(size=sum(game.sizes))
@@ -133,7 +133,7 @@ def test_products_with_the_jacobian_of_a_trained_game(runs_with, small):
 def test_dropout_has_no_field(runs_with, small):
     import dataclasses
 
-    run = runs_with(small, "small")
+    run = runs_with(small, "played")
 
     class Old:
         name, config = "old", dataclasses.replace(run.config, generator="rcgan_v4")

@@ -118,7 +118,7 @@ def test_between_two_draws_noise_keeps_its_size():
 
 
 def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
-    run = runs_with(small, "small")
+    run = runs_with(small, "seen")
     view = latent(run)
     assert view.made.y.tolist() == np.repeat(np.arange(4), 8).tolist() and len(view.made) == 32
     assert "from left to right noise of draw 0 to 1, down the classes a, b, c, d" in view.said.value
@@ -134,7 +134,7 @@ def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
 
 
 def test_a_click_finds_the_nearest_training_series(runs_with, small):
-    view = latent(runs_with(small, "small"))
+    view = latent(runs_with(small, "seen"))
     view.buttons.buttons[3].click()
     assert view.pair.alt == "One series in 2 versions: series 3, nearest training series"
     train = small.part("train")
@@ -142,7 +142,7 @@ def test_a_click_finds_the_nearest_training_series(runs_with, small):
 
 
 def test_what_is_shown_is_written(runs_with, small):
-    run = runs_with(small, "small")
+    run = runs_with(small, "seen")
     view = latent(run)
     view.export.click()
     assert {p.name for p in (run.path / "figures").glob("latent-*")} == {"latent-0-to-1.png", "latent-0-to-1.pdf"}
@@ -158,9 +158,9 @@ def test_what_is_shown_is_written(runs_with, small):
 def test_a_run_without_labels_and_one_with_static_values(runs_with, small, conditioned):
     from rcgan_nb.series import without_labels
 
-    view = latent(runs_with(without_labels(small), "plain"))
+    view = latent(runs_with(without_labels(small), "seen-unlabelled"))
     assert view.classes.disabled and len(view.made) == 32 and "down the next draws" in view.said.value
     assert not np.allclose(view.made.x[7], view.made.x[15])
-    view = latent(runs_with(conditioned, "conditioned"))
+    view = latent(runs_with(conditioned, "seen-conditioned"))
     assert "static values are those of a training series for each row" in view.said.value
     assert len(np.unique(view.made.static[:8], axis=0)) == 1
