@@ -116,6 +116,7 @@ def test_the_panel_of_training(lab):  # noqa: F811
         assert page.page.locator("button:has-text('Stop and keep')").is_disabled()
         assert json.loads((run.path / "heartbeat.json").read_text())["step"] < 99_000
         assert page.errors == []
+    shutil.rmtree(run.path)  # the browser of runs shows those of its own tests
 
 
 def wait_for(truth, seconds=60):
