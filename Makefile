@@ -35,7 +35,8 @@ train: $(ENV)
 evaluate: $(ENV)
 	@run="$$($(BIN)/python -c 'from rcgan_nb import archive; print(archive.find("$(RUN)").path)')" && \
 	$(PAPERMILL) notebooks/evaluate.ipynb "$$run/evaluate.ipynb" -p run "$$run" $(ARGS) && \
-	$(BIN)/python -c 'import sys; from rcgan_nb.evaluation import Report; print(Report.read(sys.argv[1]))' "$$run/evaluation.json"
+	$(BIN)/python -c 'import sys; from rcgan_nb.evaluation import Report; print(Report.read(sys.argv[1]))' "$$run/evaluation.json" && \
+	echo "All of it, with figures: $$run/report.html"
 
 test: $(ENV)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
