@@ -78,6 +78,21 @@ def test_error_by_hand(few, monkeypatch):
     assert 0.5 < rows["forecast", "real", "mean"]["low"] < 0.66 and 0.67 < rows["forecast", "real", "mean"]["high"] < 1
 
 
+def test_boosting_takes_one_thread_and_gives_the_others_back(few, monkeypatch):
+    from sklearn.ensemble import HistGradientBoostingRegressor as Boosted
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def threads():
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "openmp"}
+
+    seen, fit = [], Boosted.fit
+    monkeypatch.setattr(Boosted, "fit", lambda self, *given: seen.append(threads()) or fit(self, *given))
+    with threadpool_limits(2, user_api="openmp"):
+        found(few, few.part("train"), judges=("boosting",))
+        assert threads() == {2}
+    assert len(seen) > 3 and all(one == {1} for one in seen)
+
+
 def test_what_was_not_observed_is_no_error(few, monkeypatch):
     """Of the first test series nothing is left to foresee, of the second the last value is 9: 1 off, against 5."""
     monkeypatch.setitem(forecast.JUDGES, "mean", lambda told, asked, seed: np.zeros(asked.ahead.shape))

@@ -174,6 +174,7 @@ def boosting(told, asked, seed):
     many steps ahead it looks and says the change since the last value. Arguments and result as `ridge`.
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     random = np.random.default_rng([seed, 26])
     seen, test = summaries(told.past), summaries(asked.past)
@@ -187,8 +188,9 @@ def boosting(told, asked, seed):
         if len(rows):
             model = HistGradientBoostingRegressor(**TREES, random_state=seed)
             change = told.ahead[rows, lead, k] - told.last[rows, k]
-            model.fit(np.column_stack([seen[rows], lead]), change)
-            said[:, :, k] += model.predict(questions).reshape(shape[:2])
+            with threadpool_limits(1, user_api="openmp"):  # more wait busily for each other where others compute
+                model.fit(np.column_stack([seen[rows], lead]), change)
+                said[:, :, k] += model.predict(questions).reshape(shape[:2])
     return said
 
 
