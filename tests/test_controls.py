@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rcgan_nb import evaluate, load
-from rcgan_nb.evaluation import Report, identity, tasks, timegan, together, verdict
+from rcgan_nb.evaluation import Report, identity, tasks, timegan, together, traits, verdict, whole
 from rcgan_nb.evaluation.classes import evaluate_classes
 from rcgan_nb.evaluation.privacy import privacy
 from rcgan_nb.evaluation.whole import judge
@@ -150,6 +150,7 @@ def test_every_figure_has_a_meaning_and_a_best_or_worst_case(sets, fresh, monkey
     rows += privacy(data, other, score=lambda s: s.x.mean((1, 2)), **quiet)
     rows += tasks.evaluate_tasks(data, {"synthetic": other}, tasks.parse("label, HR<80"), seeds=1, **quiet)
     rows += timegan.timegan_scores(plain, {"synthetic": unlabelled}, seeds=1, **quiet)
+    rows += traits.traits(data, {"synthetic": other}, **quiet)
     assert {verdict.named(row["measure"]) for row in rows} >= set(verdict.MEANING) - {"observed", *identity.MEANING}
     of = {"tstr": "trtr", "trts": "trtr", "tr+s": "trtr", "forecast_tr+s": "forecast"}
     fixed = {i.measure for indicators in verdict.QUESTIONS.values() for i in indicators if not isinstance(i.best, str)}
@@ -157,6 +158,23 @@ def test_every_figure_has_a_meaning_and_a_best_or_worst_case(sets, fresh, monkey
         assert len(verdict.MEANING[verdict.named(measure)]) > 20
         beside = {row["set"] for row in rows if row["measure"] == of.get(measure, measure)}
         assert beside & {"real", "jitter", *verdict.SCALE} or measure in fixed, measure
+
+
+def test_a_set_without_the_names_of_static_values_or_without_these_is_judged():
+    """As another tool writes it; `died` is an answer and is not to be seen by who is asked for it."""
+    data, other = clinical(200, 0), clinical(140, 1)
+    static = [np.stack([s.static[:, 0], s.y], axis=1) for s in (data, other)]
+    info = {"static_names": ["age", "died"], "answers": ["died"]}
+    data, nameless = (dataclasses.replace(s, static=v) for s, v in zip((data, other), static, strict=True))
+    data = dataclasses.replace(data, info=info)
+    asked, said = tasks.parse("died, HR<80", info["static_names"]), []
+    for s, left in ((nameless, 2), (dataclasses.replace(nameless, static=None), 1)):
+        s, few = whole.answerable(data, s, asked, said.append)
+        rows = tasks.evaluate_tasks(data, {"synthetic": s}, few, judges=("logistic",), seeds=1, progress=str)
+        assert len({row["measure"] for row in rows if row["set"] == "synthetic"}) == 2 * left
+    assert said == ["task died: left out, the synthetic set has no static values"]
+    with pytest.raises(ValueError, match=r"has 2 static values \['age', 'died'\], the synthetic one 1"):
+        whole.answerable(data, other, asked)
 
 
 def test_shares_of_classes_by_hand():

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from rcgan_nb.evaluation import classes as by_class
-from rcgan_nb.evaluation import forecast, identity, likeness, privacy, report, tasks, timegan, together
+from rcgan_nb.evaluation import forecast, identity, likeness, privacy, report, tasks, timegan, together, traits
 
-MEANING = report.MEANING | by_class.MEANING | together.MEANING | timegan.MEANING | forecast.MEANING
+MEANING = traits.MEANING | report.MEANING | by_class.MEANING | together.MEANING | timegan.MEANING | forecast.MEANING
 MEANING |= likeness.MEANING | tasks.MEANING | privacy.MEANING | identity.MEANING
 CLAIMS = likeness.CLAIMS | by_class.CLAIMS
 CHANCE = "chance"

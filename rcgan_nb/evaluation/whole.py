@@ -1,12 +1,14 @@
 """Every question at once, for who judges several sets: what evaluate.ipynb asks one by one."""
 
+import dataclasses
+
 from rcgan_nb.evaluation import report, temporal
 from rcgan_nb.evaluation.classes import evaluate_classes
 from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.forecast import forecasts
 from rcgan_nb.evaluation.likeness import likeness
 from rcgan_nb.evaluation.privacy import privacy
-from rcgan_nb.evaluation.tasks import evaluate_tasks
+from rcgan_nb.evaluation.tasks import Given, evaluate_tasks
 from rcgan_nb.evaluation.timegan import timegan_scores
 
 
@@ -32,9 +34,11 @@ def judge(
     `likeness`, tasks and `privacy`.
 
     Args: as `report.evaluate`; tasks: see `tasks.parse`, judged by `task_judges` without baselines. Forecasts are left
-        out where series are too short for them, attacks where there are too few persons, and `progress` is told.
+        out where series are too short for them, attacks where there are too few persons, tasks on static values where
+        the synthetic set has none, and `progress` is told.
     Raises: ValueError: the sets cannot be compared.
     """
+    synthetic, tasks = answerable(data, synthetic, tasks, progress)
     options = {"seed": seed, "progress": progress}
     found = evaluate(data, synthetic, judges=judges, judge_seeds=seeds, epochs=epochs, **options)
     rows = found.rows + evaluate_classes(found, data, synthetic, epochs=epochs, **options)
@@ -48,3 +52,24 @@ def judge(
         except ValueError as reason:
             progress(f"{ask.__name__} left out: {reason}")
     return rows
+
+
+def answerable(data, synthetic, tasks, progress=print) -> tuple:
+    """A set whose static values have the names that the real set's have, and those tasks that can be asked of it.
+
+    Raises: ValueError: its static values are others.
+    """
+    if synthetic.static is None:
+        for task in (task for task in tasks if isinstance(task, Given)):
+            progress(f"task {task}: left out, the synthetic set has no static values")
+        return synthetic, [task for task in tasks if not isinstance(task, Given)]
+    if data.static is None:
+        return synthetic, tasks
+    info = {name: data.info[name] for name in ("static_names", "answers") if name in data.info} | synthetic.info
+    widths = [s.static.shape[1] for s in (data, synthetic)]
+    if widths[0] != widths[1] or info.get("static_names") != data.info.get("static_names"):
+        raise ValueError(
+            f"the real set has {widths[0]} static values {data.info.get('static_names', '')}, the synthetic one "
+            f"{widths[1]} {info.get('static_names', '')}; give the same in the same order, or none."
+        )
+    return dataclasses.replace(synthetic, info=info), tasks
