@@ -17,7 +17,7 @@ from rcgan_nb import archive, cli, train
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive.run import Run
 from rcgan_nb.config import GuardConfig
-from rcgan_nb.machine import guard, news
+from rcgan_nb.machine import gpus, guard, news
 from rcgan_nb.machine.guard import Guard
 
 SETTINGS = {"dataset": "digits", "hidden_units": 8, "checkpoint_every": 20, "watch_every": 20, "sample_every": 100}
@@ -120,6 +120,30 @@ def test_near_a_limit_it_warns_once(runs, told, sleeper, monkeypatch):
     for _ in range(3):
         watch.look()
     assert lines == ["warning: run near holds 0.95 GiB of memory, limit 1"] and sleeper.is_running()
+
+
+def test_a_limit_that_comes_nearer_is_told_once_and_each_of_two_is(runs, told, sleeper, monkeypatch):
+    as_run(runs, "near", sleeper)
+    now, lines = [sleeper.create_time() + 3300], []
+    monkeypatch.setattr(guard.time, "time", lambda: now[0])
+    monkeypatch.setattr(guard, "_held", lambda: {sleeper.pid: 0.95})
+    watch = Guard(GuardConfig(hours=1.0, gpu_memory=1.0, stalled=0.0, disk_left=0.0, memory_left=0.0), lines.append)
+    for _ in range(3):
+        watch.look()
+        now[0] += 60
+    assert [line.split(",")[0] for line in lines] == [
+        "warning: run near holds 0.95 GiB of GPU memory",
+        "warning: run near has taken 0.92 hours",
+    ]
+
+
+def test_memory_on_several_gpus_counts_together(runs, told, sleeper, monkeypatch):
+    as_run(runs, "wide", sleeper)
+    two = [gpus.Gpu(k, "T4", 16.0, 10.0, 50, ((sleeper.pid, 6.0),)) for k in (0, 1)]
+    monkeypatch.setattr(guard.gpus, "gpus", lambda: two)
+    lines = []
+    Guard(GuardConfig(gpu_memory=10.0, disk_left=0.0, memory_left=0.0), lines.append).look()
+    assert "run wide holds 12.00 GiB of GPU memory, limit 10: it is asked to end" in lines[0]
 
 
 def test_a_run_that_stands_still_is_ended_and_one_that_steps_is_not(runs, told, sleeper, monkeypatch):

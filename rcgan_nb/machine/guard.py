@@ -46,6 +46,7 @@ class Guard:
         self.path = paths.runs() / "guard.json"
         self.asked = self._read()  # id of the run's last process -> reason, and when it was asked to end
         self.steps = {}  # the same -> last step seen, and when it was new
+        self.warned = set()  # (the same, limit) of which was told that it is near
         self.ended = {}  # heartbeat file -> when it was last written, of runs that nobody works on
 
     def _read(self) -> dict:
@@ -70,7 +71,7 @@ class Guard:
             if asked:
                 self._insist(one, asked)
         for one, reason, near in self._reasons([w for w in watched if w.run.segment not in self.asked]):
-            self._warn(one, reason) if near else self._ask(one, reason)
+            self._warn(one, reason, near) if near else self._ask(one, reason)
         self._tell(watched)
 
     def _watched(self) -> list[Watched]:
@@ -102,31 +103,30 @@ class Guard:
         return Watched(run, beat, process, memory, on_gpu, now - process.create_time(), now - new)
 
     def _reasons(self, watched):
-        """Who is over a limit or near one: (run, reason in words, only near)."""
+        """Who is over a limit or near one: (run, reason in words, the limit where it is only near)."""
         limits = self.limits
         for one in watched:
             own = [
-                ("holds {:.2f} GiB of memory, limit {:g}", one.memory, limits.run_memory),
-                ("holds {:.2f} GiB of GPU memory, limit {:g}", one.gpu_memory, limits.gpu_memory),
-                ("has taken {:.2f} hours, limit {:g}", one.since / 3600, limits.hours),
-                ("has made no step for {:.1f} minutes, limit {:g}", one.idle / 60, limits.stalled),
+                ("run_memory", "holds {:.2f} GiB of memory, limit {:g}", one.memory),
+                ("gpu_memory", "holds {:.2f} GiB of GPU memory, limit {:g}", one.gpu_memory),
+                ("hours", "has taken {:.2f} hours, limit {:g}", one.since / 3600),
+                ("stalled", "has made no step for {:.1f} minutes, limit {:g}", one.idle / 60),
             ]
-            over = [
-                (value < most, text.format(value, most)) for text, value, most in own if most and value > NEAR * most
-            ]
-            for near, reason in sorted(over)[:1]:
-                yield one, reason, near
+            limited = [(name, text, value, most) for name, text, value in own if (most := getattr(limits, name))]
+            over = [(one, text.format(value, most), "") for _, text, value, most in limited if value >= most]
+            near = [(one, text.format(value, most), name) for name, text, value, most in limited if value > NEAR * most]
+            yield from over[:1] or near
         left = room()
         if watched and left.memory_free < limits.memory_left:
             most = max(watched, key=lambda one: one.memory)
-            yield most, f"holds most memory where only {left.memory_free:.2f} GiB are free", False
+            yield most, f"holds most memory where only {left.memory_free:.2f} GiB are free", ""
         if watched and left.disk_free < limits.disk_left:
             last = min(watched, key=lambda one: one.since)
-            yield last, f"began last, and only {left.disk_free:.2f} GiB of disk are free", False
+            yield last, f"began last, and only {left.disk_free:.2f} GiB of disk are free", ""
 
-    def _warn(self, one, reason):
-        if self.steps.get((one.run.segment, "warned")) != reason.split(" of ")[0]:
-            self.steps[one.run.segment, "warned"] = reason.split(" of ")[0]
+    def _warn(self, one, reason, limit):
+        if (one.run.segment, limit) not in self.warned:
+            self.warned.add((one.run.segment, limit))
             self.progress(f"warning: run {one.run.name} {reason}")
 
     def _ask(self, one, reason):
