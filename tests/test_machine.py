@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rcgan_nb import cli
+from rcgan_nb import cli, paths
 from rcgan_nb.archive.run import this_process
 from rcgan_nb.config import train_config
 from rcgan_nb.machine import gpus, line, preflight, room
@@ -160,10 +160,19 @@ def test_a_run_that_fails_at_once_says_why_in_preflight():
         preflight.estimate(train_config(dataset="nothing.npz", preflight="refuse"))
 
 
+def test_a_prepared_set_is_found_by_its_name_in_preflight(small):
+    small.save(paths.prepared("mine"))
+    few = {"hidden_units": 4, "batch_size": 4, "r1_weight": 0, "r2_weight": 0}
+    assert preflight.estimate(train_config(dataset="mine", **few)).memory > 0.1
+
+
 def test_gpu_memory_counts_where_it_is_needed():
     left, need = room.Room(2, 0.0, 8.0, 4.0, 9.0, 9.0), preflight.Estimate(1.0, 12.0, 1.0, 1.0)
     assert preflight.reasons(need, left, TWO) == []
     assert "needs 12.0 GiB of a GPU; GPU 0 A100: 10 of 80" in preflight.reasons(need, left, TWO[:1])[0]
+    both = dataclasses.replace(need, num_devices=2)
+    assert preflight.reasons(both, left, TWO) == []
+    assert "needs 12.0 GiB of each of 2 GPUs; GPU 0" in preflight.reasons(both, left, TWO[:2])[0]
 
 
 WAITER = """
@@ -225,3 +234,12 @@ def test_on_gpus_the_one_with_room_is_claimed(tmp_path, monkeypatch):
     need = preflight.Estimate(0.01, 8.0, 1.0, 1.0)
     assert [line.wait(need, wanted) for wanted in ("auto", "auto")] == ["1", "0"]
     assert line.wait(preflight.Estimate(0.01, 6.0, 1.0, 1.0), "1") == "1"
+
+
+def test_a_run_on_two_gpus_waits_for_two_and_claims_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(line, "folder", lambda: tmp_path)
+    monkeypatch.setattr(gpus, "gpus", lambda: [Gpu(k, "T4", 16.0, 12.0 + k, 0) for k in range(3)])
+    assert line.wait(preflight.Estimate(0.01, 8.0, 1.0, 1.0, 2)) == "1,2"
+    assert line.wait(preflight.Estimate(0.01, 8.0, 1.0, 1.0)) == "0"  # on the others a claim stands
+    with pytest.raises(MemoryError, match="needs 8.0 GiB of each of 4 GPUs, more than there is"):
+        line.wait(preflight.Estimate(0.01, 8.0, 1.0, 1.0, 4))

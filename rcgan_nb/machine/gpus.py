@@ -72,13 +72,13 @@ def chosen(wanted, count, found) -> str | None:
     if wanted == "auto":
         if "CUDA_VISIBLE_DEVICES" in os.environ or len(found) <= count:
             return None
-        return _most_free(found, count)
+        return most_free(found, count)
     if match := ANY.fullmatch(wanted):
         least = float(match[1])
         fitting = [gpu for gpu in found if gpu.free >= least]
         if len(fitting) < count:
             raise ValueError(f"devices {wanted!r}: {count} needed, {len(fitting)} found; {told(found)}")
-        return _most_free(fitting, count)
+        return most_free(fitting, count)
     numbers = [number.strip() for number in wanted.split(",")]
     if not all(number.isdigit() for number in numbers):
         raise ValueError(f"devices is {FORMS}, but {wanted!r} came.")
@@ -90,7 +90,8 @@ def chosen(wanted, count, found) -> str | None:
     return ",".join(numbers)
 
 
-def _most_free(found, count):
+def most_free(found, count) -> str:
+    """Numbers of the GPUs with the most free memory, as "0,1"."""
     best = sorted(found, key=lambda gpu: (-gpu.free, gpu.index))[:count]
     return ",".join(str(index) for index in sorted(gpu.index for gpu in best))
 

@@ -54,8 +54,8 @@ def _require_possible(need):
     whole, found = room(), gpus.gpus()
     if need.memory > whole.memory:
         raise MemoryError(f"it needs {need.memory:.1f} GiB of memory, and this machine has {whole.memory:.1f} in all.")
-    if need.gpu_memory and not any(gpu.total >= need.gpu_memory for gpu in found):
-        raise MemoryError(f"it needs {need.gpu_memory:.1f} GiB of a GPU, more than any has: {gpus.told(found)}")
+    if not need.fitting(gpu.total for gpu in found):
+        raise MemoryError(f"it needs {need.on_gpus()}, more than there is: {gpus.told(found)}")
 
 
 @contextlib.contextmanager
@@ -96,9 +96,9 @@ def _against(need, wanted):
         claim = json.loads(path.read_text())
         if time.time() - claim["time"] < SETTLED:
             left = replace(left, memory_free=left.memory_free - claim["memory"])
-            taken = {claim["devices"]: claim["gpu_memory"]}
+            taken = dict.fromkeys(claim["devices"].split(","), claim["gpu_memory"])
             found = [replace(gpu, free=gpu.free - taken.get(str(gpu.index), 0.0)) for gpu in found]
     against = preflight.reasons(need, left, found)
     if against or not need.gpu_memory:
         return against, wanted
-    return [], str(max(found, key=lambda gpu: gpu.free).index)
+    return [], gpus.most_free(found, need.num_devices)

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
+from rcgan_nb import paths
 from rcgan_nb.config import TrainConfig
+from rcgan_nb.data import FILES, SETS
 from rcgan_nb.machine import gpus
 from rcgan_nb.machine.room import Room, room
 
@@ -29,18 +32,27 @@ print(json.dumps({"memory": peak, "gpu": max(gpu, default=0), "seconds": run.met
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will need: memory and GPU memory in GiB, seconds to its first step and in all."""
+    """What a run will need: memory and memory of each of its GPUs in GiB, seconds to its first step and in all."""
 
     memory: float
     gpu_memory: float
     first_step: float
     seconds: float
+    num_devices: int = 1
 
     def __str__(self):
         hours, minutes = divmod(round(self.seconds / 60), 60)
-        on_gpu = f" and {self.gpu_memory:.1f} GiB of a GPU" if self.gpu_memory else ""
+        on_gpu = f" and {self.on_gpus()}" if self.gpu_memory else ""
         time = f"{hours} h {minutes} min, the first step after {self.first_step:.0f} s"
         return f"{self.memory:.1f} GiB of memory{on_gpu}; {time}"
+
+    def on_gpus(self) -> str:
+        which = "a GPU" if self.num_devices == 1 else f"each of {self.num_devices} GPUs"
+        return f"{self.gpu_memory:.1f} GiB of {which}"
+
+    def fitting(self, gibs) -> bool:
+        """Are there GPUs enough for it among these, each with so many GiB?"""
+        return not self.gpu_memory or sum(gib >= self.gpu_memory for gib in gibs) >= self.num_devices
 
 
 def estimate(config: TrainConfig) -> Estimate:
@@ -49,6 +61,7 @@ def estimate(config: TrainConfig) -> Estimate:
     Raises: ValueError: the few steps failed; says why.
     """
     whole = {"preflight": "", "run_name": "preflight", "resume": "", "start_from": "", "mail": ""}
+    whole["dataset"] = _from_any_folder(config.dataset)
     few = dataclasses.replace(config, steps=STEPS, log_every=1, **whole)
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -66,9 +79,16 @@ def estimate(config: TrainConfig) -> Estimate:
     step = statistics.median(after - before for before, after in zip(times, times[1:], strict=False))
     watching = found["seconds_watching"] * config.steps / config.watch_every
     first = found["seconds_first_step"]
-    return Estimate(
-        found["memory"] * SPARE / 2**30, found["gpu"] * SPARE / 2**30, first, first + config.steps * step + watching
-    )
+    memory, gpu = (found[name] * SPARE / 2**30 for name in ("memory", "gpu"))
+    return Estimate(memory, gpu, first, first + config.steps * step + watching, config.num_devices)
+
+
+def _from_any_folder(dataset) -> str:
+    """The file of a prepared set in place of its name, which means nothing in another runs folder."""
+    if dataset in SETS or Path(dataset).suffix in FILES or Path(dataset).name != dataset:
+        return dataset
+    path = paths.prepared(dataset)
+    return str(path) if path.exists() else dataset
 
 
 def reasons(need: Estimate, left: Room, found=()) -> list[str]:
@@ -76,8 +96,8 @@ def reasons(need: Estimate, left: Room, found=()) -> list[str]:
     words = []
     if need.memory > left.memory_free:
         words.append(f"it needs {need.memory:.1f} GiB of memory, and {left.memory_free:.1f} are free")
-    if need.gpu_memory and not any(gpu.free >= need.gpu_memory for gpu in found):
-        words.append(f"it needs {need.gpu_memory:.1f} GiB of a GPU; {gpus.told(found)}")
+    if not need.fitting(gpu.free for gpu in found):
+        words.append(f"it needs {need.on_gpus()}; {gpus.told(found)}")
     return words
 
 
