@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rcgan_nb import archive
-from rcgan_nb.config import CompareConfig, train_config
+from rcgan_nb.config import CompareConfig, DataConfig, train_config
 from rcgan_nb.data import load, tails
 from rcgan_nb.evaluation import similarity, utility
 from rcgan_nb.evaluation.judges import JUDGES
@@ -18,7 +18,7 @@ from rcgan_nb.training import train
 def variants(config: CompareConfig) -> dict[str, dict]:
     """Settings by name, out of text such as 'stable; plain: recipe esteban, steps 500', all checked.
 
-    Raises: ValueError: a setting that is not known or has no value, a name given twice.
+    Raises: ValueError: a setting that is not known, has no value or says which series, a name given twice.
     """
     found = {}
     for text in filter(None, map(str.strip, config.variants.split(";"))):
@@ -26,6 +26,8 @@ def variants(config: CompareConfig) -> dict[str, dict]:
         settings = dict(_setting(item, text) for item in filter(None, map(str.strip, given.split(","))))
         if name.strip() in found:
             raise ValueError(f"variant {name.strip()!r} is given twice; give each a name of its own.")
+        for own in settings.keys() & set(DataConfig.names()):
+            raise ValueError(f"variant {text!r}: all are judged on the same series; give {own} to all, as in -p {own}.")
         found[name.strip()] = settings
         train_config(**_run_settings(config, settings))
     if len(found) < 2:
@@ -79,7 +81,7 @@ def compare(config: CompareConfig, progress=print) -> list[dict]:
 def trained(config: CompareConfig, name, settings, seed, data) -> archive.Run:
     """The finished run of a variant on `data`, the set that config names: found, gone on with, or trained.
 
-    Raises: ValueError: a run of that name was made with other settings.
+    Raises: ValueError: a run of that name was made with other settings, or of other series.
     """
     given = _run_settings(config, settings) | {"seed": seed}
     wanted = train_config(**given)
@@ -95,18 +97,20 @@ def trained(config: CompareConfig, name, settings, seed, data) -> archive.Run:
     differs = [n for n in wanted.names() if n not in same and getattr(found, n) != getattr(wanted, n)]
     if differs:
         raise ValueError(f"run {run_name} exists with other settings ({', '.join(differs)}); give another name.")
+    if run.data["fingerprint"] != data.fingerprint():
+        raise ValueError(f"run {run_name} was trained on other contents of {config.dataset!r}; give another name.")
     if run.status() == "finished":
         return run
     return train(resume=run_name)
 
 
 def judged(data, synthetic, judge) -> dict:
-    """tstr and coverage of series against the validation part of `data`."""
+    """tstr (where both have labels) and coverage of series against the validation part of `data`."""
     train_part, validation = data.part("train"), data.part("validation")
     view = View.fit(train_part)
     seen, real = view.see(synthetic), view.see(validation)
     found = {"coverage": similarity.coverage(real, seen)}
-    if data.y is None:
+    if data.y is None or synthetic.y is None:
         return found
     predicted = utility.trained_on(JUDGES[judge], (seen, synthetic.y), [real], seeds=1)[0][0]
     return {"tstr": float((predicted == validation.y).mean())} | found
@@ -118,8 +122,9 @@ def intervals(rows, measures=("tstr", "coverage")) -> list[dict]:
 
     found = []
     for measure in [name for name in measures if name in rows[0]]:
-        for name in dict.fromkeys(row["variant"] for row in rows):
-            values = np.array([row[measure] for row in rows if row["variant"] == name])
+        measured = [row for row in rows if measure in row]  # a variant without labels has no tstr
+        for name in dict.fromkeys(row["variant"] for row in measured):
+            values = np.array([row[measure] for row in measured if row["variant"] == name])
             half = 0.0
             if len(values) > 1:
                 half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
