@@ -39,8 +39,34 @@ def test_windows_and_stride(tmp_path):
     ]
     assert s.lengths is None
     assert s.groups.tolist() == ["0", "0", "0", "1", "2"]  # windows of one series stay together
-    with pytest.warns(UserWarning, match="2 last steps do not fill a window of 4"):
+    with pytest.warns(UserWarning, match="2 of 14 rows, last steps of series, do not fill a window of 4 and"):
         assert len(tables.read(path, seq_len=4)) == 3
+
+
+def test_steps_that_end_a_block_of_time_in_no_window_are_counted(tmp_path):
+    with pytest.warns(UserWarning, match="20 of 120 rows"):  # 20 blocks of 6 steps, each a window of 5
+        assert len(tables.read(write(table((120,)), tmp_path), seq_len=5, stride=3)) == 20
+
+
+@pytest.mark.parametrize(
+    ("seq_len", "stride", "message"),
+    [
+        (7, 0, "no series fills a window of 7 steps; give a seq_len of at most 6"),
+        (3, -1, "0 or more, but 3 and -1 came"),
+        (0, 2, "stride 2 came without seq_len"),
+    ],
+)
+def test_windows_that_there_are_not(tmp_path, seq_len, stride, message):
+    with pytest.raises(ValueError, match=message):
+        tables.read(write(table(), tmp_path), seq_len=seq_len, stride=stride)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_true_and_false_are_numbers(tmp_path, name):
+    frame = table((2, 2), on=[True, False, True, True])
+    assert tables.read(write(frame, tmp_path, name)).x[:, :, 2].tolist() == [[1, 0], [1, 1]]
+    s = tables.read(write(frame.assign(on=[True, None, False, True]), tmp_path, name))
+    assert s.x[:, :, 2].tolist() == [[1, 0], [0, 1]] and s.observed[:, :, 2].tolist() == [[True, False], [True, True]]
 
 
 def test_empty_cells_become_unobserved(tmp_path):
@@ -61,6 +87,8 @@ def test_labels_and_groups(tmp_path):
         (table().rename(columns={"time": "t"}), r"expected 'series', 'time', one or more features.*Rename"),
         (pd.concat([table(), table((1,))]), "1 rows repeat a series and time, the first series 0 at time 0"),
         (table(note="x"), "column 'note' holds 'x', no number"),
+        (table((2, 2), note=["1.5", "", "much", "2"]), "column 'note' holds 'much', no number"),
+        (table().head(0), "t.csv has headings but no row; it needs one"),
         (table((2, 2), label=list("uvvv")), "label changes within series 0"),
         (table((2, 2), label=["u", "u", None, "v"]), "the column 'label' has empty cells"),
         (table((2, 2), series=[0, 0, np.nan, 1]), "the column 'series' has 1 empty cells"),
@@ -72,8 +100,12 @@ def test_refuses(tmp_path, frame, message):
 
 
 def test_two_series_need_a_split_or_windows(tmp_path):
-    with pytest.raises(ValueError, match="2 groups cannot be split into three parts"):
+    message = "2 groups cannot be split into three parts.* needs 3 series or groups at least; or cut"
+    with pytest.raises(ValueError, match=message):
         data.load(write(table((6, 6)), tmp_path))
+    drawn = tables.to_frame(tables.read(write(table((6, 6)), tmp_path)))
+    with pytest.raises(ValueError, match=message):
+        data.load(write(drawn, tmp_path))
 
 
 def test_one_long_series_is_split_by_blocks_of_time(tmp_path):

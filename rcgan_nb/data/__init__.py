@@ -57,7 +57,7 @@ def load(
             _taken(dataset, options, ())
             s = _with_split(series.read(path))
         else:
-            s = _with_split(tables.read(path, **_taken(dataset, options, ("seq_len", "stride"))))
+            s = _with_split(tables.splittable(tables.read(path, **_taken(dataset, options, ("seq_len", "stride")))))
     elif dataset and path.name == dataset and paths.prepared(dataset).exists():
         _taken(dataset, options, ())
         s = series.read(paths.prepared(dataset))

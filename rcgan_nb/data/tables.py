@@ -16,14 +16,15 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
     Rows are ordered by time within a series; a row is a step, whatever time lies between. With seq_len each series is
     cut into windows of so many steps, one every `stride` steps (default: seq_len), and windows of one series stay in
     one group (with less than three series: of one block of time); without it each series is kept whole. Shorter series
-    keep their length in `lengths`, empty cells become values that were not observed. Remainders of cut series shorter
-    than seq_len are left out, with a warning.
-    Raises: ValueError: a column is missing or not a number, two rows stand for one series and time, labels change
-        within a series.
+    keep their length in `lengths`, empty cells become values that were not observed, True and False 1 and 0. Remainders
+    of cut series shorter than seq_len are left out, with a warning.
+    Raises: ValueError: there is no row, a column is missing or not a number, two rows stand for one series and time,
+        labels change within a series, no series is as long as a window.
     """
     path = Path(path)
     table = _table(path)
     features = _features(table, path)
+    _check_windows(table, path, seq_len, stride)
     table = table.sort_values([SERIES, TIME], kind="stable")
     twice = table.duplicated([SERIES, TIME])
     if twice.any():
@@ -36,13 +37,16 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
     pieces, owners, groups, skipped = [], [], [], 0
     for owner, rows in table.groupby(SERIES, sort=True):
         values = rows[features].to_numpy(float)
-        starts, blocks = _windows(len(values), seq_len, stride, few)
-        skipped += max(len(values) - starts[-1] - (seq_len or len(values)), 0)
+        starts, blocks, left_out = _windows(len(values), seq_len, stride, few)
+        skipped += left_out
         pieces += [values[s : s + seq_len] if seq_len else values for s in starts]
         owners += [owner] * len(starts)
         groups += [f"{owner}, block {block}" if few and seq_len else str(owner) for block in blocks]
     if skipped:
-        warnings.warn(f"{path}: {skipped} last steps do not fill a window of {seq_len} and are left out.", stacklevel=2)
+        text = (
+            f"{path}: {skipped} of {len(table)} rows, last steps of series, do not fill a window of {seq_len} and are"
+        )
+        warnings.warn(f"{text} left out.", stacklevel=2)
     return _padded(pieces, _per_series(table, owners, groups, path), features, path)
 
 
@@ -80,32 +84,53 @@ def _features(table, path) -> list[str]:
             f"{path} has the columns {list(table.columns)}; expected 'series', 'time', one or more features, and "
             "optionally 'label' and 'group'. Rename its columns."
         )
+    if not len(table):
+        raise ValueError(f"{path} has headings but no row; it needs one for each series and time.")
     for name in features:
-        if table[name].dtype.kind not in "fiub":
-            first = next(value for value in table[name] if not isinstance(value, int | float))
-            raise ValueError(f"{path}: column {name!r} holds {first!r}, no number; code it as numbers or drop it.")
+        _check_numbers(table[name], path)
     for name in (SERIES, TIME):
         if table[name].isna().any():
             raise ValueError(f"{path}: the column {name!r} has {int(table[name].isna().sum())} empty cells.")
     return features
 
 
-def _windows(length, seq_len, stride, few) -> tuple[list[int], list[int]]:
-    """First steps of a series' windows, and the block of time that each lies in.
+def _check_numbers(column, path):
+    """Refuse what is no number, by its first cell; True and False with gaps come as objects, and are numbers."""
+    import pandas as pd
+
+    if column.dtype.kind not in "fiub" and not column.dropna().map(type).eq(bool).all():
+        cells = column.dropna().astype(object)
+        words = cells[pd.to_numeric(cells.astype(str), errors="coerce").isna()]
+        first = (words if len(words) else cells).iloc[0]
+        raise ValueError(f"{path}: column {column.name!r} holds {first!r}, no number; code it as numbers or drop it.")
+
+
+def _check_windows(table, path, seq_len, stride):
+    if seq_len < 0 or stride < 0:
+        raise ValueError(f"seq_len and stride are steps, 0 or more, but {seq_len} and {stride} came.")
+    if stride and not seq_len:
+        raise ValueError(f"stride {stride} came without seq_len; say how many steps a window has, too.")
+    longest = int(table[SERIES].value_counts().max())
+    if seq_len > longest:
+        raise ValueError(f"{path}: no series fills a window of {seq_len} steps; give a seq_len of at most {longest}.")
+
+
+def _windows(length, seq_len, stride, few) -> tuple[list[int], list[int], int]:
+    """First steps of a series' windows, the block of time that each lies in, and how many last steps are in none.
 
     A series shorter than a window is one window. Where there are too few series to split by series, each is first cut
     into up to 20 blocks of time, and no window reaches over two of them, so that blocks can be split instead.
     """
     if not seq_len:
-        return [0], [0]
+        return [0], [0], 0
     blocks = max(min(20, length // seq_len), 1) if few else 1
     edges = np.linspace(0, length, blocks + 1).astype(int)
-    found = [
-        (start, block)
-        for block, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
-        for start in range(low, max(high - seq_len, low) + 1, stride or seq_len)
-    ]
-    return [start for start, _ in found], [block for _, block in found]
+    found, left_out = [], 0
+    for block, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        starts = range(low, max(high - seq_len, low) + 1, stride or seq_len)
+        found += [(start, block) for start in starts]
+        left_out += max(int(high) - starts[-1] - seq_len, 0)
+    return [start for start, _ in found], [block for _, block in found], left_out
 
 
 def _per_series(table, owners, groups, path) -> dict:
@@ -143,6 +168,18 @@ def _padded(pieces, per_series, features, path) -> SeriesSet:
         features=tuple(features),
         info={"name": path.stem, "source": path.name, "licence": "the owner's"},
     )
+
+
+def splittable(s: SeriesSet) -> SeriesSet:
+    """A set as `read` gives it, refused where it has too few series or groups for a split."""
+    count = len(np.unique(s.groups))
+    if count < 3:
+        raise ValueError(
+            f"{s.info['source']}: {count} groups cannot be split into three parts to train, choose and judge. A table "
+            "needs 3 series or groups at least; or cut one or two long series by seq_len, at most a third of their "
+            "steps. An .npz may bring a `split` of its own."
+        )
+    return s
 
 
 def wanted(path, shape, *, classes=(), static=()) -> SeriesSet:
