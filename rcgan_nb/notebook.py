@@ -4,6 +4,8 @@ import ast
 import dataclasses
 import multiprocessing
 import os
+import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 
 from rcgan_nb.archive.run import continued
@@ -67,10 +69,23 @@ def beside() -> ProcessPoolExecutor:
     """A second process, for what takes long while this one does other things.
 
     `submit(function, *arguments)` returns at once; `.result()` of that waits, and raises what the function raised. It
-    computes on the processor alone: two processes with TensorFlow do not share a GPU.
+    computes on the processor alone: two processes with TensorFlow do not share a GPU. Stopping a cell does not stop it,
+    and it ends when this process does.
     """
     context = multiprocessing.get_context("spawn")  # TensorFlow does not live through a fork
-    return ProcessPoolExecutor(1, mp_context=context, initializer=os.putenv, initargs=("CUDA_VISIBLE_DEVICES", "-1"))
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_settle)
+
+
+def _settle():
+    """What a second process does first. A kernel's interrupt goes to the whole group of its processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def or_why_not(ask, *given, **options) -> list:

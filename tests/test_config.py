@@ -1,3 +1,10 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
 import pytest
 
 from rcgan_nb import config, notebook, paths
@@ -126,3 +133,37 @@ def test_every_setting_is_explained():
 def test_combinations_that_make_no_sense_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         train_config(**given)
+
+
+def test_a_second_process_is_not_stopped_with_a_cell_and_computes_on_the_processor():
+    with notebook.beside() as pool:
+        child = pool.submit(os.getpid).result()
+        work = pool.submit(time.sleep, 2)
+        time.sleep(0.5)
+        os.kill(child, signal.SIGINT)
+        assert work.result() is None and pool.submit(os.getenv, "CUDA_VISIBLE_DEVICES").result() == "-1"
+
+
+PARENT = """
+import os, time
+from rcgan_nb import notebook
+if __name__ == "__main__":
+    pool = notebook.beside()
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600).result()
+"""
+
+
+def test_a_second_process_ends_with_a_kernel_that_is_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, tmp_path / "parent.py"], stdout=subprocess.PIPE, text=True)
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    try:
+        psutil.wait_procs([child], timeout=20)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE  # where nobody collects orphans
+    finally:
+        if child.is_running():
+            child.kill()
