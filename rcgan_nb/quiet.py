@@ -1,11 +1,13 @@
 """TensorFlow's import without the remarks that it writes whatever one sets.
 
 Since 2.18 its C++ side logs before it reads TF_CPP_MIN_LOG_LEVEL (tensorflow/tensorflow#100442), and kernels show what
-a process writes to its standard error as red boxes. What comes after the import, warnings of GPUs among it, is shown.
+a process writes to its standard error as red boxes. What comes after the import, warnings of GPUs among it, is shown,
+but for one: that functions are traced again. Judges and networks of several sizes in one process are meant to be.
 """
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 
@@ -17,11 +19,16 @@ class Finder:
         if name != "tensorflow":
             return None
         sys.meta_path.remove(self)
+        logging.getLogger("tensorflow").addFilter(_not_retracing)
         spec = importlib.util.find_spec(name)
         if spec and spec.loader:
             execute = spec.loader.exec_module
             spec.loader.exec_module = lambda module: _quietly(execute, module)
         return spec
+
+
+def _not_retracing(record):
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _quietly(execute, module):

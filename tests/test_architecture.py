@@ -104,6 +104,17 @@ def test_tensorflow_comes_without_remarks_and_errors_stay():
     assert done.returncode == 1 and "ModuleNotFoundError" in done.stderr
 
 
+def test_functions_traced_again_are_no_remark_and_other_warnings_are():
+    program = """import rcgan_nb, tensorflow as tf
+for k in range(1, 9):
+    tf.function(lambda x: x + 1)(tf.zeros(k))
+    f = globals().setdefault("f", tf.function(lambda x: x + 1))
+    f(tf.zeros(k))
+tf.get_logger().warning("still here")"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "retracing" not in done.stderr and "still here" in done.stderr
+
+
 def test_unknown_name_is_an_attribute_error():
     import rcgan_nb
 
