@@ -1,6 +1,7 @@
 """The house rules: who may import whom, what `import rcgan_nb` may cost, how long files may be."""
 
 import ast
+import re
 import subprocess
 import sys
 import time
@@ -9,43 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# A module imports only from rooms before its own.
-ROOMS = [
-    "quiet",
-    "paths",
-    "mail",
-    "settings",
-    "sense",
-    "config",
-    "series",
-    "data",
-    "accounting",
-    "networks",
-    "plots",
-    "losses",
-    "stabilisers",
-    "devices",
-    "gan",
-    "private",
-    "evaluation",
-    "deidentify",
-    "archive",
-    "generation",
-    "extraction",
-    "machine",
-    "monitors",
-    "training",
-    "games",
-    "review",
-    "comparison",
-    "contest",
-    "protocol",
-    "notebook",
-    "runtimes",
-    "sweep",
-    "widgets",
-    "cli",
-]
+# A module imports only from rooms before its own; their order stands in CONTRIBUTING.md.
+HOUSE = (ROOT / "CONTRIBUTING.md").read_text().split("## The house")[1].split("\n## ")[0]
+ROOMS = re.findall(r"^- `(\w+)`: ", HOUSE, re.MULTILINE)
 ALONE = {"losses", "stabilisers", "devices", "networks", "plots"}
 FORBIDDEN = {("evaluation", "gan"), ("evaluation", "networks")}
 
@@ -64,6 +31,10 @@ def imported_rooms(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "rcgan_nb":
             parts = node.module.split(".")
             yield from [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]
+
+
+def test_every_room_stands_in_the_house_once():
+    assert sorted(ROOMS) == sorted({room(path) for path in modules()} - {"__init__"})
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
