@@ -135,7 +135,7 @@ def trade_off(rows) -> dict:
     Use is TSTR by the judge that does best on real series (trtr).
     Raises: ValueError: no labels, or no attack was asked.
     """
-    use = [row for row in rows if row["measure"].startswith("tstr") and row["set"] not in ("real", "chance")]
+    use = [row for row in rows if row["measure"] == "tstr" and row["set"] not in ("real", "chance")]
     attacks = [row for row in rows if row["measure"].startswith("membership")]
     if not use or not attacks:
         raise ValueError("use against privacy needs labels, and held-out persons enough for an attack.")

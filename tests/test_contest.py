@@ -101,6 +101,7 @@ def test_use_stands_against_the_most_able_attack():
     rows += [judged("tstr", "a", 0.7, "svm"), judged("tstr", "a", 0.6, "cnn"), judged("tstr", "jitter", 0.8, "cnn")]
     rows += [judged("membership_distance", "a", 0.5), judged("membership_density", "a", 0.55)]
     rows += [judged("membership_distance", "jitter", 1.0), judged("membership_distance", "real", 0.5)]
+    rows.append(judged("tstr_class dog", "a", 0.9, "cnn"))  # of one class alone
     found = contest.trade_off(rows)
     assert [(name, use[0], attack[0]) for name, use, attack in found["points"]] == [
         ("a", 0.6, 0.55),
