@@ -1,6 +1,7 @@
 """The views, driven from Python: what each control changes, and what is shown where there is no page."""
 
 import base64
+import dataclasses
 import re
 
 import numpy as np
@@ -91,14 +92,43 @@ def test_a_click_shows_the_series_large(digits):
     assert digits.large.alt.startswith("series 27") and shown(digits.large) != before
 
 
-def test_another_set_fills_the_menus_and_one_that_is_not_there_says_so(digits, monkeypatch, tmp_path):
-    monkeypatch.setenv("RCGAN_DATA", str(tmp_path))
+def test_another_set_fills_the_menus(digits):
     digits.dataset.value = "sines"
     assert digits.label.options == ("all",) and "one feature makes no picture" in digits.said.value
-    digits.dataset.value = "eicu"
-    assert "eicu cannot be shown: " in digits.said.value
     digits.dataset.value = "digits"
     assert len(digits.label.options) == 11
+
+
+def test_a_set_that_is_not_here_says_why_and_leaves_all_as_it_was(digits, monkeypatch, tmp_path):
+    monkeypatch.setenv("RCGAN_DATA", str(tmp_path))
+    digits.page.value = 2
+    before = shown(digits.grid)
+    digits.dataset.value = "eicu"
+    assert "eicu cannot be shown: " in digits.said.value and "holds no patient.csv" in digits.said.value
+    assert digits.said.value.endswith("digits stays.") and "\n" not in digits.said.value
+    assert (digits.dataset.value, digits.page.value, shown(digits.grid)) == ("digits", 2, before)
+    (tmp_path / "lfw_home").mkdir()
+    (tmp_path / "lfw_home" / "lfw-funneled.tgz").write_bytes(b"torn")
+    digits.dataset.value = "lfw"
+    assert "lfw cannot be shown: " in digits.said.value and digits.dataset.value == "digits"
+    digits.cells.buttons[0].click()
+    assert digits.large.alt.startswith("series 48,")
+    digits.label.value = "7"
+    assert digits.said.value.startswith("digits, train part: series 0 to 23 of ")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"series,time\n\xff\xfe\n", b"PK\x03\x04torn"])
+@pytest.mark.parametrize("suffix", [".csv", ".npz", ".parquet"])
+def test_a_view_that_begins_with_no_set_waits_for_one(content, suffix, tmp_path):
+    path = tmp_path / f"mine{suffix}"
+    if content is not None:
+        path.write_bytes(content)
+    view = explorer(str(path))
+    assert "cannot be shown: " in view.said.value and view.picture.alt == "no data set is shown"
+    assert all(button.disabled for button in view.cells.buttons) and "image/png" in view._repr_mimebundle_()[0]
+    view.kind.value, view.part.value = "curves", "validation"  # nothing to change yet
+    view.dataset.value = "digits"
+    assert "digits, validation part: series 0 to 23" in view.said.value
 
 
 def made(tmp_path, n, steps, features, classes):
@@ -119,6 +149,35 @@ def test_forty_classes_and_a_thousand_steps(tmp_path):
     view.label.value = "class 39"
     assert "series 0 to 6 of 7" in view.said.value
     assert view.cells.buttons[6].disabled is False and view.cells.buttons[7].disabled is True
+    view.cells.buttons[6].click()
+    assert view.large.alt == "series 6, class class 39 as a picture and as curves over 1000 steps"
+
+
+@pytest.mark.parametrize(("count", "last"), [(1, 0), (24, 0), (25, 1), (48, 1), (49, 2)])
+def test_there_are_as_many_pages_as_are_needed(count, last, tmp_path):
+    x = np.random.default_rng(0).normal(size=(count + 2, 5, 3)).astype(np.float32)
+    parts = np.array([0] * count + [1, 2], np.int8)
+    view = explorer(str(SeriesSet(x=x, split=parts).save(tmp_path / "made.npz")))
+    assert view.page.max == last
+    view.page.value = last
+    assert f"series {24 * last} to {count - 1} of {count};" in view.said.value
+    view.part.value = "validation"
+    assert (view.page.value, view.page.max) == (0, 0) and "series 0 to 0 of 1;" in view.said.value
+
+
+def test_a_set_of_one_class_and_one_too_small_to_be_split(tmp_path):
+    x, y = np.zeros((4, 5, 3), np.float32), np.array([0, 0, 1, 0], np.int32)
+    s = SeriesSet(x=x, y=y, classes=("a", "b"), split=np.array([0, 0, 1, 2], np.int8))
+    view = explorer(str(s.save(tmp_path / "made.npz")))
+    view.label.value = "b"
+    assert view.said.value == "the train part holds no series of class b. What was shown stays."
+    assert view.picture.alt.startswith("2 series")
+    dataclasses.replace(s, split=np.array([0, 0, 0, 2], np.int8)).save(tmp_path / "made.npz")
+    view = explorer(str(tmp_path / "made.npz"))
+    view.part.value = "validation"
+    assert "has no validation part" in view.said.value and view.said.value.endswith("What was shown stays.")
+    view.page.value, view.kind.value = 0, "curves"
+    assert view.picture.alt.startswith("3 series") and ", train part: series 0 to 2 of 3" in view.said.value
 
 
 def test_without_a_page_a_view_is_its_picture(digits, monkeypatch):

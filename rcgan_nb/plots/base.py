@@ -24,6 +24,13 @@ def done(figure, alt):
     return figure
 
 
+def blank(text):
+    """A figure of words alone, where there is nothing to draw."""
+    figure = Figure(figsize=(0.09 * len(text) + 0.3, 0.5))
+    figure.text(0.02, 0.4, text, fontsize="small")
+    return done(figure, text)
+
+
 def _shown(figure, **_):
     data = base64.b64encode(png(figure)).decode()
     return {"image/png": data, "text/plain": figure.alt}, {"image/png": {"alt": figure.alt}}

@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.image import imread
 from matplotlib.lines import Line2D
 
-from rcgan_nb.plots.base import done, subplots
+from rcgan_nb.plots.base import blank, done, subplots
 
 
 def gradients(variants, metrics):
@@ -40,11 +40,9 @@ def lineage(rows):
     Args:
         rows: dicts with name, start, end, parent (index of a row before, or None), how, from, status, copies.
     """
-    figure, axis = subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
     if not rows:
-        axis.set_axis_off()
-        axis.set_title("no runs yet", fontsize="small")
-        return done(figure, "No runs yet")
+        return blank("No runs yet")
+    figure, axis = subplots(figsize=(8, 0.45 * len(rows) + 1.2), layout="constrained")
     colours = dict(zip(sorted({row["status"] for row in rows}), seaborn.color_palette("colorblind"), strict=False))
     for i, row in enumerate(rows):
         colour = colours.get(row["status"], "grey")
