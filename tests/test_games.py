@@ -5,6 +5,7 @@ import pytest
 
 from rcgan_nb import games
 from rcgan_nb.losses import LOSSES
+from rcgan_nb.plots import of_games
 
 SLOPE = {"relativistic": 0.5, "logistic": 0.5, "least_squares": 1.0, "hinge": 1.0, "wasserstein": 1.0}
 WIDTH = {"relativistic": 0.5, "logistic": 0.5, "least_squares": 4.0, "hinge": 0.0, "wasserstein": 0.0}
@@ -140,3 +141,12 @@ def test_dropout_has_no_field(runs_with, small):
 
     with pytest.raises(ValueError, match="run old has dropout"):
         games.TrainedGame(Old())
+
+
+def test_of_a_path_that_leaves_its_panel_the_figure_says_how_much():
+    away = np.array([[0.0, 0.0], [0.5, -0.5], [2.0, 0.0], [np.nan, 0.0]])
+    figure = of_games.trajectories({"away": away, "both": [away, away[:2]], "near": away[:2]}, frame=1.0)
+    titles = [axis.get_title() for axis in figure.axes]
+    assert titles == ["away\n2 of 4 states outside", "both\n2 of 6 states outside", "near"]
+    assert figure.axes[0].get_xlim() == (-1, 1)
+    assert "both ends at (nan, 0) and (0.5, -0.5) (2 of 6 states outside); near ends at (0.5, -0.5)" in figure.alt

@@ -14,7 +14,7 @@ def trajectories(found, *, names=("theta (generator)", "psi (discriminator)"), f
     Args:
         found: name -> states `(steps + 1, 2)`, or a list of such.
         names: of the two numbers.
-        frame: how far the panels reach from the center; a path that goes further leaves them.
+        frame: how far the panels reach from the center; of a path that goes further, its title says how much is cut.
     """
     columns = min(COLUMNS, len(found))
     rows = -(-len(found) // columns)
@@ -22,21 +22,32 @@ def trajectories(found, *, names=("theta (generator)", "psi (discriminator)"), f
     figure, axes = subplots(rows, columns, squeeze=False, sharex=True, sharey=True, **size)
     for axis in axes.flat[len(found) :]:
         axis.remove()
-    for axis, (name, lines) in zip(axes.flat, found.items(), strict=False):
-        for line in [lines] if isinstance(lines, np.ndarray) else lines:
+    paths = {name: [lines] if isinstance(lines, np.ndarray) else lines for name, lines in found.items()}
+    cut = {name: _cut(lines, frame, center) for name, lines in paths.items()}
+    for axis, (name, lines) in zip(axes.flat, paths.items(), strict=False):
+        for line in lines:
             axis.plot(line[:, 0], line[:, 1], lw=0.8)
             axis.plot(*line[0], "o", mfc="white", mec="k", ms=6)
             axis.plot(*line[-1], "s", color="k", ms=5)
         axis.plot(*center, "+", color="0.3", ms=9)
-        axis.set_title(name, fontsize="small")
+        axis.set_title(f"{name}\n{cut[name]}".strip(), fontsize="small")
         axis.set_aspect("equal")
     axes[0, 0].set(xlim=(center[0] - frame, center[0] + frame), ylim=(center[1] - frame, center[1] + frame))
     figure.supxlabel(names[0], fontsize="small")
     figure.supylabel(names[1], fontsize="small")
     seaborn.despine(figure)
-    ends = {name: lines if isinstance(lines, np.ndarray) else lines[0] for name, lines in found.items()}
-    said = "; ".join(f"{name} ends at ({line[-1, 0]:.2g}, {line[-1, 1]:.2g})" for name, line in ends.items())
+    said = "; ".join(
+        f"{name} ends at {' and '.join(f'({x:.2g}, {y:.2g})' for x, y in (line[-1] for line in lines))}"
+        + (f" ({cut[name]})" if cut[name] else "")
+        for name, lines in paths.items()
+    )
     return done(figure, f"Paths of two players: {said}")
+
+
+def _cut(lines, frame, center) -> str:
+    """How many states of all paths lie outside the panel, in words; "" where there is none."""
+    outside = sum(int((~(abs(line - center) <= frame).all(1)).sum()) for line in lines)  # one that is NaN, too
+    return f"{outside} of {sum(map(len, lines))} states outside" if outside else ""
 
 
 def spectra(found):
