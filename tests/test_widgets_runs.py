@@ -9,7 +9,9 @@ from runs_made import picture, process, run_at
 from test_widgets import shown
 
 from rcgan_nb import archive, generate, load, paths
+from rcgan_nb.archive.run import Run
 from rcgan_nb.widgets import browser, latent
+from rcgan_nb.widgets.browser import _short, names_apart
 from rcgan_nb.widgets.latent import between
 
 
@@ -80,6 +82,71 @@ def test_what_is_broken_says_so(made):
     assert b.picture.alt.startswith("watch mmd2 over training") or b.picture.alt.startswith("metrics")
     assert "problem: config.json cannot be read" in b.place.value and "no whole checkpoint" in b.place.value
     assert "not judged yet" in b.place.value
+
+
+def test_the_same_run_found_twice_is_told_apart_everywhere(made, tmp_path):
+    shutil.copytree(made / "first", tmp_path / "copies" / "first")
+    (tmp_path / "copies" / "first" / "metrics.csv").write_text("step,seconds,d_loss\n10,1,7.0\n")
+    shutil.make_archive(str(made / "first"), "zip", made / "first")
+    b = view(made, tmp_path / "copies")
+    folder, copy, packed = (f"first ({name})" for name in ("runs/first", "copies/first", "runs/first.zip"))
+    assert sorted(names(b)) == sorted([folder, copy, packed, "second", "torn"])
+    b.filter.value = "first"
+    b.chosen.value = tuple(k for _, k in b.chosen.options)
+    for name, last in ((folder, "2 at step 100"), (copy, "7 at step 10"), (packed, "2 at step 100")):
+        assert f"{name} {last}" in b.picture.alt and f"<b>{name}</b>" in b.place.value
+    b.filter.value = "copies"
+    assert names(b) == [copy] and b.samples.alt == f"samples of {copy} at step 100"
+    assert names_apart(archive.survey(made).named("first")) == [folder, packed]
+
+
+@pytest.mark.parametrize("column", ["name", "dataset", "status", "step", "use", "began", "mmd2"])
+def test_the_table_is_sorted_by_each_column_and_filtered_by_it(made, column):
+    run_at(made / "7", 1000, [process("d", dataset="sines")], state="failed", marker=0.5)
+    (made / "torn" / "watch.csv").unlink()
+    (made / "torn" / "segments.json").unlink()
+    b = view()
+    b.sort.value = column
+    cells = [b.table.loc[k, column] for _, k in b.chosen.options]
+    filled = [cell for cell in cells if cell != ""]
+    assert filled == sorted(filled, key=float if column in ("step", "mmd2") else str) and len(set(filled)) > 1
+    b.down.value = True
+    assert b.table.loc[b.chosen.options[0][1], column] == filled[-1]
+    b.filter.value = f"{column}={filled[0]}"
+    assert names(b) and all(str(b.table.loc[k, column]).startswith(str(filled[0])) for _, k in b.chosen.options)
+
+
+def test_a_run_that_is_written_or_deleted_meanwhile_is_a_line(made):
+    with open(made / "second" / "metrics.csv", "a") as file:
+        file.write("210,21.0,0.12")  # the next row, half written
+    Run(made / "second").beat("running", 210)
+    b = view()
+    assert "1 running, shown as found" in b.said.value
+    b.chosen.value = (0, 1)
+    assert b.picture.alt.endswith("first 2 at step 100; second 1 at step 200")
+    b.chosen.value = (1,)
+    shutil.rmtree(made / "first")
+    b.chosen.value = (0,)
+    assert b.said.value.endswith("; gone since: first") and "which is not there any more" in b.place.value
+    assert "cannot be read" in b.samples.value
+    shutil.rmtree(made)
+    b.chosen.value = (0, 1, 2)
+    b.down.value = True
+    assert b.said.value.startswith("3 of 3 runs")
+
+
+def test_of_runs_without_a_figure_it_is_said(made):
+    for name in ("metrics.csv", "watch.csv"):
+        (made / "torn" / name).write_bytes(b"step\xff")
+    b = view()
+    b.chosen.value = (0, 2)
+    assert b.said.value == "3 of 3 runs; torn: no metrics d_loss to draw"
+    b.chosen.value = (2,)
+    assert b.said.value == "3 of 3 runs; torn: no figures to draw"
+
+
+def test_a_long_name_keeps_both_its_ends():
+    assert _short("2026-11-30_of-a-long-name_digits", 20) == "2026-11-3…ame_digits" and _short("short", 20) == "short"
 
 
 def test_no_runs_at_all(runs):

@@ -3,6 +3,9 @@
 import csv
 import html
 import io
+import math
+import os
+from pathlib import Path
 
 import ipywidgets
 
@@ -35,9 +38,10 @@ class Browser(base.View):
 
     def __init__(self, runs):
         table = finder.table(runs)
+        table["name"], table["began"] = names_apart(runs), table["began"].fillna("")
         table["mmd2"] = [f"{best:.5f}" if (best := _best(run)) is not None else "" for run in runs]
         self.table, self.runs, self.read = table, runs, {}
-        self.filter = ipywidgets.Text(description="filter", placeholder="in name, data set, settings")
+        self.filter = ipywidgets.Text(description="filter", placeholder="words, or column=value")
         self.state = _menu("status", ["all", *sorted(set(table["status"]))])
         self.sort = _menu("sort by", list(SHOWN))
         self.down = ipywidgets.ToggleButton(description="downwards", value=False)
@@ -78,9 +82,7 @@ class Browser(base.View):
         table = table.loc[[k for k in table.index if all(word in self._words(k) for word in wanted)]]
         table = table.sort_values(self.sort.value, ascending=not self.down.value, key=_comparable, kind="stable")
         lines = [(_line(row), k) for k, row in table.iterrows()]
-        broken = (self.table["use"] == "nothing").sum()
-        left_out = f"; {broken} serve nobody any more (see their problems below)" if broken else ""
-        self.told = f"{len(table)} of {len(self.table)} runs{left_out}"
+        self.told = f"{len(table)} of {len(self.table)} runs" + _aside(self.table)
         with self.chosen.hold_sync():  # the page must not be told of a choice among lines that it has no more
             self.chosen.options = lines
             self.chosen.value = lines[0][1:] if lines else ()
@@ -88,15 +90,18 @@ class Browser(base.View):
             self._choose()
 
     def _words(self, k) -> str:
-        """All that a filter may ask of a run."""
-        row, config = self.table.loc[k], self.runs[k].facts["config"]
-        settings = " ".join(f"{name}={value}" for name, value in config.items())
-        return f"{row['name']} {row['dataset']} {row['status']} {settings}".lower()
+        """All that a filter may ask of a run: what the table says, and its settings."""
+        said = self.table.loc[k].drop("path").to_dict() | self.runs[k].facts["config"]
+        return " ".join(f"{name}={value}" for name, value in said.items()).lower()
+
+    def _runs(self) -> dict:
+        """The chosen runs by the names that tell them apart."""
+        return {self.table.loc[k, "name"]: self.runs[k] for k in self.chosen.value}
 
     def _choose(self, _=None):
         """Everything below the table, for the runs that are chosen now."""
-        runs = [self.runs[k] for k in self.chosen.value]
-        self.say(self.told + (f"; figures of the first {MOST} chosen" if len(runs) > MOST else ""))
+        named = self._runs()
+        runs = list(named.values())
         columns = list(dict.fromkeys(column for run in runs for column in self._figures(run)))
         before = self.figure.value
         self.figure.options = columns
@@ -106,9 +111,9 @@ class Browser(base.View):
         self.step.options = [(_step(name), name) for name in sheets] or [("no samples", "")]
         self.step.value = self.step.options[-1][1]
         self._sheet()
-        self.differences.value = _differences(runs)
+        self.differences.value = _differences(named)
         self.lines.show(plots.lineage(lineage.rows(self._family(runs))))
-        self.place.value = "".join(map(_place, runs)) or "no run is chosen"
+        self.place.value = "".join(_place(*item) for item in named.items()) or "no run is chosen"
 
     def _figures(self, run) -> dict:
         """Columns of the run's tables; without those that cannot be read."""
@@ -120,17 +125,28 @@ class Browser(base.View):
         return self.read[run.path]
 
     def _draw(self, _=None):
-        runs, column = [self.runs[k] for k in self.chosen.value], self.figure.value
-        told = {run.name: self._figures(run)[column] for run in runs[:MOST] if column in self._figures(run)}
+        named, column = self._runs(), self.figure.value
+        first = dict(list(named.items())[:MOST])
+        told = {name: self._figures(run)[column] for name, run in first.items() if column in self._figures(run)}
         self.picture.show(overlaid(told, column or "no figures"))
+        gone = [name for name, run in named.items() if not _is_there(run)]
+        without = [name for name in first if name not in told and name not in gone]
+        self.say(
+            self.told
+            + (f"; figures of the first {MOST} chosen" if len(named) > MOST else "")
+            + (f"; {', '.join(without)}: no {column or 'figures'} to draw" if without else "")
+            + (f"; gone since: {', '.join(gone)}" if gone else "")
+        )
 
     def _sheet(self, _=None):
         if not self.step.value:
             self.samples.value = "no samples"
             return
-        run = self.runs[self.chosen.value[0]]
+        name, run = next(iter(self._runs().items()))
+        said = f"samples of {name} at {_step(self.step.value)}"
         try:
-            self.samples.show_bytes(run.read(self.step.value), f"samples of {run.name} at {_step(self.step.value)}")
+            self.samples.show_bytes(run.read(self.step.value), said)
+            self.samples.value += f"<br>{html.escape(said)}"
         except (OSError, ValueError) as reason:  # it was replaced while we looked
             self.samples.value = html.escape(f"{self.step.value} cannot be read: {reason}")
 
@@ -150,33 +166,69 @@ def _menu(description, options):
     return ipywidgets.Dropdown(description=description, options=options)
 
 
+def names_apart(runs) -> list[str]:
+    """A name for each run; where several have one, with the folder or archive in which each lies."""
+    of_name = {}
+    for run in runs:
+        of_name.setdefault(run.name, []).append(run.path)
+    return [f"{run.name}{_within(run.path, of_name[run.name])}" for run in runs]
+
+
+def _within(path, others) -> str:
+    """The end of a path that tells it from the others."""
+    if len(others) == 1:
+        return ""
+    start = Path(os.path.commonpath(others))
+    if any(start in (other, other.parent) for other in others):  # a zip beside its folder: both are in that
+        start = start.parent
+    return f" ({path.relative_to(start)})"
+
+
+def _aside(table) -> str:
+    """How many runs are of no use, and how many go on, which are shown as they were when they were found."""
+    broken, running = (table["use"] == "nothing").sum(), (table["status"] == "running").sum()
+    said = f"; {broken} serve nobody any more (see their problems below)" if broken else ""
+    return said + (f"; {running} running, shown as found: run this cell again for more" if running else "")
+
+
 def _line(row) -> str:
     """A row of the table as text of equal width."""
-    return " ".join(str(row[name])[:width].ljust(width) for name, width in SHOWN.items())
+    return " ".join(_short(str(row[name]), width).ljust(width) for name, width in SHOWN.items())
+
+
+def _short(text, width) -> str:
+    """A text without its middle, where it is too long."""
+    half = width // 2
+    return text if len(text) <= width else f"{text[: half - 1]}…{text[len(text) - width + half :]}"
+
+
+def _is_there(run) -> bool:
+    return (run.tree.place if run.tree.packed else run.path).exists()
 
 
 def _comparable(column):
-    """Numbers by size, where they are some; else words."""
+    """Numbers by size, where all that is there are some; else words."""
     import pandas as pd
 
     numbers = pd.to_numeric(column, errors="coerce")
-    return numbers if numbers.notna().any() else column.astype(str)
+    return numbers if numbers[column != ""].notna().all() else column.astype(str)
 
 
 def _table(run, name) -> dict:
     """A table of the run as (steps, values) for each column; none where it cannot be read."""
     try:
-        rows = list(csv.DictReader(io.StringIO(run.read(name).decode()))) if name in run.sizes else []
+        text = run.read(name).decode() if name in run.sizes else ""
+        rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))  # the last line may be half written
         steps = [float(row["step"]) for row in rows]
         columns = [column for column in (rows[0] if rows else {}) if column not in ("step", "seconds")]
         return {column: (steps, [float(row[column]) for row in rows]) for column in columns}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}
 
 
 def _best(run):
-    found = _table(run, "watch.csv").get("mmd2")
-    return min(found[1]) if found and found[1] else None
+    _, values = _table(run, "watch.csv").get("mmd2", ((), ()))
+    return min((value for value in values if math.isfinite(value)), default=None)
 
 
 def _is_sheet(name) -> bool:
@@ -187,29 +239,29 @@ def _step(name) -> str:
     return f"step {int(name.removeprefix('samples/step-').removesuffix('.png'))}"
 
 
-def _differences(runs) -> str:
+def _differences(named) -> str:
     """Settings that are not the same in all runs, as a table."""
-    configs = [run.facts["config"] for run in runs]
-    names = dict.fromkeys(name for config in configs for name in config if name != "run_name")
-    differ = [name for name in names if len({str(config.get(name)) for config in configs}) > 1]
-    if len(runs) < 2:
+    configs = [run.facts["config"] for run in named.values()]
+    settings = dict.fromkeys(setting for config in configs for setting in config if setting != "run_name")
+    differ = [setting for setting in settings if len({str(config.get(setting)) for config in configs}) > 1]
+    if len(named) < 2:
         return "choose two or more runs"
-    head = "".join(f"<th>{html.escape(run.name)}</th>" for run in runs)
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in named)
     body = "".join(
-        f"<tr><th>{html.escape(name)}</th>"
-        + "".join(f"<td>{html.escape(str(config.get(name, '')))}</td>" for config in configs)
+        f"<tr><th>{html.escape(setting)}</th>"
+        + "".join(f"<td>{html.escape(str(config.get(setting, '')))}</td>" for config in configs)
         + "</tr>"
-        for name in differ
+        for setting in differ
     )
     return f"<table><tr><th></th>{head}</tr>{body}</table>" if differ else "their settings are the same"
 
 
-def _place(run) -> str:
+def _place(name, run) -> str:
     """Where a run lies, its report, what is wrong with it, and how TensorBoard shows it."""
     at = html.escape(str(run.path))
-    lines = [f"<b>{html.escape(run.name)}</b>: {at}"]
+    lines = [f"<b>{html.escape(name)}</b>: {at}" + ("" if _is_there(run) else ", which is not there any more")]
     lines += [f"its report: {at}/report.html"] if "report.html" in run.sizes else ["not judged yet: evaluate.ipynb"]
-    if any(name.startswith("tensorboard/") for name in run.sizes):
+    if any(file.startswith("tensorboard/") for file in run.sizes):
         lines.append(f"tensorboard --logdir {at}/tensorboard")
     lines += [f"problem: {html.escape(problem)}" for problem in run.problems]
     return f"<p>{'<br>'.join(lines)}</p>"
