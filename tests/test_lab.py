@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from lab_page import lab  # noqa: F401  a fixture
 
-from rcgan_nb import train
+from rcgan_nb import load, train
 from rcgan_nb.archive import Run
 
 FIRST_FIGURE = 10  # seconds after Run All
@@ -97,6 +98,17 @@ def test_pages_curves_and_a_click(explored):
     )
 
 
+def test_another_data_set_and_one_that_is_not_here(explored):
+    menu = control(explored, "data set", "select")
+    changed(explored.picture("24 series as"), lambda: menu.select_option("smooth"))
+    explored.page.wait_for_selector(".widget-html:has-text('smooth, train part: series 0 to 23')", timeout=60_000)
+    menu.select_option("eicu")  # whose tables are given to those alone who asked for them
+    explored.page.wait_for_selector(".widget-html:has-text('eicu cannot be shown: ')", timeout=60_000)
+    wait_for(lambda: menu.input_value() == "smooth")
+    explored.keep("refused")
+    changed(explored.picture("24 series as"), lambda: menu.select_option("digits"))
+
+
 def test_the_panel_of_training(lab):  # noqa: F811
     small = {"steps": 99_000, "hidden_units": 16, "batch_size": 16, "sample_every": 50, "checkpoint_every": 99_000}
     with lab.opened("train", **small, run_name="panel") as page:
@@ -134,9 +146,14 @@ def trained(lab):  # noqa: F811
         patch.setenv("RCGAN_RUNS", str(lab.server.runs))
         for k in (1, 2):
             train(run_name=f"run-{k}", seed=k, sample_every=3, log_every=1, watch_every=3, checkpoint_every=3, **small)
+    Run(lab.server.runs / "run-2").beat("failed", 6)
     yield
     for k in (1, 2):
         shutil.rmtree(lab.server.runs / f"run-{k}")
+
+
+def _first_words(lines):
+    return [text.split()[0] for text in lines.locator("option").all_inner_texts()]
 
 
 def test_the_browser_of_runs(lab, trained):  # noqa: F811
@@ -162,8 +179,23 @@ def test_the_browser_of_runs(lab, trained):  # noqa: F811
         page.picture("samples of run-1 at step 3").wait_for(timeout=60_000)
         page.page.click(".lm-TabBar-tab:has-text('settings that differ')")
         assert page.page.locator(".rcgan-runs td:visible").all_inner_texts() == ["1", "2"]  # the seeds
-        control(page, "filter", "input").fill("seed=2")
-        wait_for(lambda: lines.locator("option").count() == 1)
+        page.page.click(".lm-TabBar-tab:has-text('lineage')")
+        page.picture("Runs over their steps: run-1 began 0 to 6; run-2 began 0 to 6").last.wait_for(timeout=60_000)
+        page.page.click(".lm-TabBar-tab:has-text('where')")
+        page.page.wait_for_selector(f".widget-html:visible:has-text('{lab.server.runs / 'run-1'}')", timeout=60_000)
+        page.keep("where")
+        control(page, "sort by", "select").select_option("status")  # failed before finished
+        wait_for(lambda: _first_words(lines) == ["run-2", "run-1"])
+        control(page, "sort by", "select").select_option("name")
+        wait_for(lambda: _first_words(lines) == ["run-1", "run-2"])
+        page.page.click("button:has-text('downwards')")
+        wait_for(lambda: _first_words(lines) == ["run-2", "run-1"])
+        control(page, "status", "select").select_option("failed")
+        wait_for(lambda: _first_words(lines) == ["run-2"])
+        control(page, "status", "select").select_option("all")
+        wait_for(lambda: len(_first_words(lines)) == 2)
+        control(page, "filter", "input").fill("seed=1")
+        wait_for(lambda: _first_words(lines) == ["run-1"])
         assert page.errors == []
 
 
@@ -174,11 +206,24 @@ def test_what_lies_between_two_draws(lab, trained):  # noqa: F811
         grid.wait_for(timeout=90_000)
         page.wait_for_end()
         grid.scroll_into_view_if_needed()
-        second = control(page, "to draw", "input")
-        changed(grid, lambda: (second.fill("7"), second.press("Enter")))
+        for name, value in (("to draw", "7"), ("from draw", "3")):
+            field = control(page, name, "input")
+            changed(grid, lambda field=field, value=value: (field.fill(value), field.press("Enter")))
         page.page.locator(".widget-gridbox button").nth(9).click()
-        page.picture("One series in 2 versions: series 9, nearest training series").wait_for(timeout=60_000)
-        page.page.click("button:has-text('Export what is shown')")
-        wait_for(lambda: (lab.server.runs / "run-2" / "figures" / "latent-0-to-7.pdf").exists())
+        page.picture("1 series of series 9, class 1 above 1 series of nearest training series").wait_for(timeout=60_000)
         page.keep("latent")
+        control(page, "classes", "select").select_option(["8", "2"])
+        page.picture("16 series as pictures").wait_for(timeout=60_000)
+        page.page.wait_for_selector(".widget-html:has-text('down the classes 2, 8;')")
+        page.page.click(".widget-toggle-buttons button:has-text('curves')")
+        page.picture("16 series as curves").wait_for(timeout=60_000)
+        page.keep("curves")
+        formats = {"png and pdf": "figures/latent-3-to-7.pdf"}
+        formats |= {form: f"latent-3-to-7.{form}" for form in ("npz", "csv", "parquet")}
+        for form, name in formats.items():
+            control(page, "as", "select").select_option(form)
+            page.page.click("button:has-text('Export what is shown')")
+            page.page.wait_for_selector(f".widget-html:has-text('written: '):has-text('{Path(name).name}')")
+            assert (lab.server.runs / "run-2" / name).stat().st_size > 1000
+        assert len(load(str(lab.server.runs / "run-2" / "latent-3-to-7.csv"))) == 16
         assert page.errors == []

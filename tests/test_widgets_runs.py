@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from test_widgets import shown
 
 from rcgan_nb import archive, generate, load, paths
 from rcgan_nb.archive.run import Run
+from rcgan_nb.series import SeriesSet
 from rcgan_nb.widgets import browser, latent
 from rcgan_nb.widgets.browser import _short, names_apart
 from rcgan_nb.widgets.latent import between
@@ -203,7 +205,8 @@ def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
 def test_a_click_finds_the_nearest_training_series(runs_with, small):
     view = latent(runs_with(small, "seen"))
     view.buttons.buttons[3].click()
-    assert view.pair.alt == "One series in 2 versions: series 3, nearest training series"
+    assert view.pair.alt.startswith("1 series of series 3, class a above 1 series of nearest training series")
+    assert view.buttons.buttons[31].tooltip == "series 31, class d" and view.buttons.buttons[32].disabled
     train = small.part("train")
     assert np.array_equal(view.train.x, train.x)
 
@@ -231,3 +234,70 @@ def test_a_run_without_labels_and_one_with_static_values(runs_with, small, condi
     view = latent(runs_with(conditioned, "seen-conditioned"))
     assert "static values are those of a training series for each row" in view.said.value
     assert len(np.unique(view.made.static[:8], axis=0)) == 1
+
+
+def test_conditions_go_from_those_of_one_series_to_those_of_another(runs_with, conditioned):
+    run = runs_with(conditioned, "seen-conditioned")
+    view = latent(run)
+    noisy = view.made
+    view.across.value = "condition"
+    rows = view.made.static[:, 0].reshape(4, 8)
+    assert np.allclose(np.diff(rows), np.diff(rows)[:, :1]) and (rows[:, 0] != rows[:, -1]).all()
+    for draw, column in ((0, 0), (1, -1)):
+        one = generate(run, labels=list("abcd"), seed=draw)
+        assert np.allclose(rows[:, column], one.static[:, 0])
+        assert np.allclose(view.made.conditions[::8][1] if not column else view.made.conditions[15], one.conditions[1])
+    assert np.allclose(view.made.x[0], noisy.x[0], atol=1e-6)  # both begin with the first draw
+    assert "from left to right condition of draw 0 to 1" in view.said.value
+
+
+def many(classes, steps, features):
+    x = np.random.default_rng(0).normal(size=(12 * classes, steps, features)).astype(np.float32)
+    y = np.arange(len(x), dtype=np.int32) % classes
+    parts = (np.arange(len(x)) // classes // 3 - 1).clip(0)
+    return SeriesSet(x=x, y=y, classes=tuple(f"k{k}" for k in range(classes)), split=parts.astype(np.int8))
+
+
+def test_of_forty_classes_six_are_shown_and_the_others_named(runs_with):
+    view = latent(runs_with(many(40, 4, 3), "forty"))
+    others = ", ".join(f"k{k}" for k in range(6, 40))
+    assert view.said.value.endswith(f"classes left out (6 are shown at most): {others}")
+    view.classes.value = ("k39", "k7")
+    assert view.made.y[[0, 8]].tolist() == [39, 7]
+    assert "down the classes k" in view.said.value and "k39" in {text.get_text() for text in view.figure.texts}
+    assert "k7," not in view.said.value.split("left out")[1] and "k0, k1" in view.said.value.split("left out")[1]
+
+
+def test_a_thousand_steps_of_one_feature_are_curves(runs_with):
+    view = latent(runs_with(many(2, 1000, 1), "long"))
+    assert view.picture.alt == "16 series as curves on one scale, 8 in a row"
+    assert "one feature makes no picture, so curves" in view.said.value
+    view.buttons.buttons[9].click()
+    assert view.pair.alt.startswith("Curves over 1000 steps: series 9, class k1 and nearest training series")
+
+
+def test_data_that_are_gone_are_a_line(runs_with, small, conditioned):
+    plain, static = runs_with(small, "left"), runs_with(conditioned, "left-static")
+    view, drawn = latent(plain), latent(static)
+    for run in (plain, static):
+        Path(run.config.dataset).unlink()
+    view.buttons.buttons[0].click()
+    assert "the nearest training series cannot be found: there is no file" in view.said.value
+    drawn.second.value = 5
+    for v in (drawn, latent(static)):
+        assert v.said.value.startswith("no series can be drawn: there is no file")
+        assert v.picture.alt == "no series can be drawn" and v.buttons.buttons[0].disabled
+        v.export.click()
+        assert v.said.value.startswith("there is nothing to export") and "image/png" in v._repr_mimebundle_()[0]
+
+
+def test_a_run_that_draws_nothing_and_one_that_went(runs_with, small, made):
+    torn = Run(made / "torn")
+    for view in (latent(torn), latent(Run(made / "first")), latent(Run(made / "nowhere"))):
+        assert " draws nothing: " in view.said.value and "image/png" in view._repr_mimebundle_()[0]
+    view = latent(runs_with(small, "went"))
+    shutil.rmtree(view.run.path)
+    for form in view.form.options:
+        view.form.value = form
+        view.export.click()
+        assert "it cannot be written: " in view.said.value
