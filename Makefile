@@ -1,4 +1,4 @@
-# make train | test | evaluate | lab | wheel | clean. Any target makes the environment first when it is missing or stale.
+# make train | test | evaluate | lab | docs | wheel | clean. Any target makes the environment first when it is missing or stale.
 PYTHON ?= python3
 DATASET ?= digits
 RUN ?= latest
@@ -13,7 +13,7 @@ RUNS := $(or $(RCGAN_RUNS),runs)
 # papermill hands the notebook's own output to the terminal, living progress line included.
 PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file /dev/stdout
 
-.PHONY: env train evaluate test lint lab wheel lock clean
+.PHONY: env train evaluate test lint lab docs wheel lock clean
 
 env: $(ENV)
 
@@ -49,6 +49,17 @@ lint: $(ENV)
 lab: $(ENV)
 	$(BIN)/jupyter lab --notebook-dir=notebooks
 
+# What Sphinx needs is not in the lock, and may not move what is.
+.venv/sphinx: $(ENV)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --group docs
+	touch .venv/sphinx
+
+# Notebooks that have changed are executed with small settings, in a folder of runs of their own; then pages are made.
+docs: $(ENV) .venv/sphinx
+	$(BIN)/python conf.py
+	$(BIN)/python -m sphinx -W --keep-going --quiet -d site/doctrees . site/html
+	@echo "The pages lie in site/html/index.html."
+
 # The library as one file, notebooks included. What setuptools built before would come along, so it goes.
 wheel: $(ENV)
 	rm -rf build dist
@@ -61,7 +72,7 @@ lock: $(ENV)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 
-# What make made: the environment and caches. Results stay.
+# What make made: the environment, pages and caches. Results stay.
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache build dist rcgan_nb.egg-info
+	rm -rf .venv .pytest_cache .ruff_cache build dist site api rcgan_nb.egg-info
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
