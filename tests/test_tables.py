@@ -39,8 +39,14 @@ def test_windows_and_stride(tmp_path):
     ]
     assert s.lengths is None
     assert s.groups.tolist() == ["0", "0", "0", "1", "2"]  # windows of one series stay together
-    with pytest.warns(UserWarning, match="2 of 14 rows, last steps of series, do not fill a window of 4 and"):
+    with pytest.warns(UserWarning, match=r"2 of 14 rows fill no window of 4 steps and are left out\.$"):
         assert len(tables.read(path, seq_len=4)) == 3
+
+
+def test_series_shorter_than_a_window_are_left_out(tmp_path):
+    with pytest.warns(UserWarning, match="9 of 19 rows fill no window .* among them 2 whole series"):
+        s = tables.read(write(table((6, 4, 5, 4)), tmp_path), seq_len=5)
+    assert s.x.shape == (2, 5, 2) and s.lengths is None and s.groups.tolist() == ["0", "2"]
 
 
 def test_steps_that_end_a_block_of_time_in_no_window_are_counted(tmp_path):

@@ -15,9 +15,9 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
 
     Rows are ordered by time within a series; a row is a step, whatever time lies between. With seq_len each series is
     cut into windows of so many steps, one every `stride` steps (default: seq_len), and windows of one series stay in
-    one group (with less than three series: of one block of time); without it each series is kept whole. Shorter series
-    keep their length in `lengths`, empty cells become values that were not observed, True and False 1 and 0. Remainders
-    of cut series shorter than seq_len are left out, with a warning.
+    one group (with less than three series: of one block of time); what fills no window is left out, with a warning.
+    Without it each series is kept whole, with its length in `lengths`. Empty cells become values that were not
+    observed, True and False 1 and 0.
     Raises: ValueError: there is no row, a column is missing or not a number, two rows stand for one series and time,
         labels change within a series, no series is as long as a window.
     """
@@ -34,19 +34,18 @@ def read(path, *, seq_len=0, stride=0) -> SeriesSet:
             f"{row[TIME]}. Keep one row for each, or average them."
         )
     few = GROUP not in table and table[SERIES].nunique() < 3
-    pieces, owners, groups, skipped = [], [], [], 0
+    pieces, owners, groups, skipped, short = [], [], [], 0, 0
     for owner, rows in table.groupby(SERIES, sort=True):
         values = rows[features].to_numpy(float)
         starts, blocks, left_out = _windows(len(values), seq_len, stride, few)
         skipped += left_out
+        short += not starts
         pieces += [values[s : s + seq_len] if seq_len else values for s in starts]
         owners += [owner] * len(starts)
         groups += [f"{owner}, block {block}" if few and seq_len else str(owner) for block in blocks]
     if skipped:
-        text = (
-            f"{path}: {skipped} of {len(table)} rows, last steps of series, do not fill a window of {seq_len} and are"
-        )
-        warnings.warn(f"{text} left out.", stacklevel=2)
+        text = f"{path}: {skipped} of {len(table)} rows fill no window of {seq_len} steps and are left out"
+        warnings.warn(f"{text}, among them {short} whole series." if short else f"{text}.", stacklevel=2)
     return _padded(pieces, _per_series(table, owners, groups, path), features, path)
 
 
@@ -118,8 +117,8 @@ def _check_windows(table, path, seq_len, stride):
 def _windows(length, seq_len, stride, few) -> tuple[list[int], list[int], int]:
     """First steps of a series' windows, the block of time that each lies in, and how many last steps are in none.
 
-    A series shorter than a window is one window. Where there are too few series to split by series, each is first cut
-    into up to 20 blocks of time, and no window reaches over two of them, so that blocks can be split instead.
+    Where there are too few series to split by series, each is first cut into up to 20 blocks of time, and no window
+    reaches over two of them, so that blocks can be split instead.
     """
     if not seq_len:
         return [0], [0], 0
@@ -127,9 +126,9 @@ def _windows(length, seq_len, stride, few) -> tuple[list[int], list[int], int]:
     edges = np.linspace(0, length, blocks + 1).astype(int)
     found, left_out = [], 0
     for block, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
-        starts = range(low, max(high - seq_len, low) + 1, stride or seq_len)
+        starts = range(low, high - seq_len + 1, stride or seq_len)
         found += [(start, block) for start in starts]
-        left_out += max(int(high) - starts[-1] - seq_len, 0)
+        left_out += int(high) - (starts[-1] + seq_len if starts else int(low))
     return [start for start, _ in found], [block for _, block in found], left_out
 
 
