@@ -210,7 +210,7 @@ def test_what_lies_between_two_draws(lab, trained):  # noqa: F811
             field = control(page, name, "input")
             changed(grid, lambda field=field, value=value: (field.fill(value), field.press("Enter")))
         page.page.locator(".widget-gridbox button").nth(9).click()
-        page.picture("1 series of series 9, class 1 above 1 series of nearest training series").wait_for(timeout=60_000)
+        page.picture("On one scale, over 8 steps: series 9, class 1, nearest training series").wait_for(timeout=60_000)
         page.keep("latent")
         control(page, "classes", "select").select_option(["8", "2"])
         page.picture("16 series as pictures").wait_for(timeout=60_000)

@@ -90,6 +90,8 @@ def test_a_click_shows_the_series_large(digits):
     before = shown(digits.large)
     digits.cells.buttons[3].click()
     assert digits.large.alt.startswith("series 27") and shown(digits.large) != before
+    digits.label.value = "7"
+    assert not digits.large.value
 
 
 def test_another_set_fills_the_menus(digits):

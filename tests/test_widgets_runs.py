@@ -205,10 +205,14 @@ def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
 def test_a_click_finds_the_nearest_training_series(runs_with, small):
     view = latent(runs_with(small, "seen"))
     view.buttons.buttons[3].click()
-    assert view.pair.alt.startswith("1 series of series 3, class a above 1 series of nearest training series")
+    train, one = small.part("train"), view.made.x[3]
+    deviation = train.x.std((0, 1))
+    found = (((train.x - one) / deviation) ** 2).sum((1, 2)).argmin()
+    name = f"nearest training series {found}, class {'abcd'[train.y[found]]}"
+    assert view.pair.alt == f"On one scale, over 5 steps: series 3, class a, {name}"
     assert view.buttons.buttons[31].tooltip == "series 31, class d" and view.buttons.buttons[32].disabled
-    train = small.part("train")
-    assert np.array_equal(view.train.x, train.x)
+    view.second.value = 3
+    assert not view.pair.value
 
 
 def test_what_is_shown_is_written(runs_with, small):
@@ -273,7 +277,7 @@ def test_a_thousand_steps_of_one_feature_are_curves(runs_with):
     assert view.picture.alt == "16 series as curves on one scale, 8 in a row"
     assert "one feature makes no picture, so curves" in view.said.value
     view.buttons.buttons[9].click()
-    assert view.pair.alt.startswith("Curves over 1000 steps: series 9, class k1 and nearest training series")
+    assert view.pair.alt.startswith("On one scale, over 1000 steps: series 9, class k1, nearest training series")
 
 
 def test_data_that_are_gone_are_a_line(runs_with, small, conditioned):

@@ -92,6 +92,7 @@ class Explorer(base.View):
             self.shown, self.whose = self._chosen(), f"{self.name}, {self.part.value} part"
         except ValueError as reason:
             return self.say(f"{reason} What was shown stays.")
+        self.large.value = ""  # it was one of others
         if self.page.value:
             self.page.value = 0  # which draws
         else:

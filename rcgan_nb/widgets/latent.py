@@ -10,6 +10,7 @@ from rcgan_nb.data.codec import held
 from rcgan_nb.evaluation.similarity import nearest
 from rcgan_nb.evaluation.view import View
 from rcgan_nb.plots.base import blank
+from rcgan_nb.plots.overlaid import on_one_scale
 from rcgan_nb.widgets import base
 
 ROWS, COLUMNS = 6, 8
@@ -81,7 +82,8 @@ class Latent(base.View):
             back = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
             self.figure.text(0.002, 1 - row / ROWS - 0.004, name, va="top", fontsize="x-small", bbox=back)
         self.picture.show(self.figure, exact=True)
-        self.buttons.name([self._name(k) for k in range(len(self.made))])
+        self.pair.value = ""  # it was of another grid
+        self.buttons.name([_name(k, self.made.take([k])) for k in range(len(self.made))])
         self._tell(chosen, limits)
 
     def _refuse(self, reason):
@@ -105,9 +107,6 @@ class Latent(base.View):
         """A series for each class, or so many without, with conditions of training series."""
         given = {"labels": chosen} if chosen else {"count": count}
         return generation.whom(self.run, seed=draw, **given)
-
-    def _name(self, k):
-        return f"series {k}" + ("" if self.made.y is None else f", class {self.made.classes[self.made.y[k]]}")
 
     def _noise(self, rows, labelled):
         """Noise for every cell, row by row."""
@@ -138,10 +137,10 @@ class Latent(base.View):
             return self.say(f"{self.told}; the nearest training series cannot be found: {reason}")
         seen, one = View.fit(self.train), self.made.take([k])
         (found,) = nearest(seen.see(one), seen.see(self.train))[1]
-        sets, names = (one, self.train.take([found])), (self._name(k), "nearest training series")
-        self.pair.show(
-            plots.curves(*sets, names=names) if self.curves else plots.side_by_side(*sets, names=names, count=1)
-        )
+        near = self.train.take([found])
+        both = {_name(k, one): one, f"nearest training {_name(found, near)}": near}
+        values = {name: np.where(s.valid, s.x, np.nan)[0] for name, s in both.items()}
+        self.pair.show(on_one_scale(values, plots.frame(one, near)))
 
     def _export(self, _):
         """Write what is shown into the run's folder, series with their provenance."""
@@ -164,6 +163,11 @@ class Latent(base.View):
         settings |= {"classes": list(self.classes.value)[:ROWS]}
         generation.write_provenance(self.run, path, self.which, settings)
         return str(path)
+
+
+def _name(k, one):
+    """What the k-th series, a set of one, is called."""
+    return f"series {k}" + ("" if one.y is None else f", class {one.classes[one.y[0]]}")
 
 
 def _number(value, description):
