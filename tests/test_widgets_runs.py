@@ -151,6 +151,15 @@ def test_a_long_name_keeps_both_its_ends():
     assert _short("2026-11-30_of-a-long-name_digits", 20) == "2026-11-3…ame_digits" and _short("short", 20) == "short"
 
 
+def test_of_steps_and_times_that_cannot_be_nothing_is_told(made):
+    for name, began in (("torn", 1e20), ("second", float("nan")), ("first", 10**400)):
+        Run(made / name).write_json("segments.json", [process("c") | {"time": began}])
+    Run(made / "torn").write_json("heartbeat.json", {"state": "finished", "step": 10**400})
+    b = view()
+    b.chosen.value = (0, 1, 2)
+    assert list(b.table["began"]) == ["", "", ""] and list(b.table["step"]) == [100, 200, 0]
+
+
 def test_no_runs_at_all(runs):
     b = browser([])
     assert b.said.value == "0 of 0 runs" and b.picture.alt == "no figures over training, at last of no run"

@@ -17,6 +17,7 @@ from rcgan_nb.archive.run import Run
 
 MARKS = ("config.json", "data.json", "segments.json", "heartbeat.json", "metrics.csv", "watch.csv")
 LONGEST = 1 << 26  # bytes of a table of facts; a run's have some thousand
+MOST_STEPS, LATEST = 1 << 53, 9e9  # what a broken file says beyond these no table and no calendar can hold
 ANCESTOR = {"init.csv", "log.csv"}  # what lies in a run of mv-temporal-rgan (see archive/legacy)
 CHECKPOINT = re.compile(r"checkpoints/(step-\d+|best)\.npz")
 DOUBLE = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # what Drive and browsers add to the name of a second download
@@ -114,7 +115,7 @@ class Found:
     def step(self) -> int:
         """The last step known of it: from its heartbeat, tables and checkpoints."""
         steps = [self.facts["heartbeat"].get("step"), *(int(n[17:-4]) for n in self.checkpoints if "step-" in n)]
-        return max(s for s in [0, *steps] if isinstance(s, int))
+        return max(s for s in [0, *steps] if isinstance(s, int) and s <= MOST_STEPS)
 
     @property
     def status(self) -> str:
@@ -271,7 +272,8 @@ def table(found: list[Found]):
 
 def _row(run) -> dict:
     config, facts = run.facts["config"], run.facts
-    began = min((s["time"] for s in facts["segments"] if isinstance(s.get("time"), int | float)), default=None)
+    times = [s["time"] for s in facts["segments"] if isinstance(s.get("time"), int | float)]
+    began = min((time for time in times if 0 <= time < LATEST), default=None)
     summary = facts["data"].get("summary")
     return {
         "name": run.name,
