@@ -157,6 +157,7 @@ def _first_words(lines):
 
 
 def test_the_browser_of_runs(lab, trained):  # noqa: F811
+    (lab.server.runs / "run-1" / "report.html").write_text("<h1>Judged</h1>")
     with lab.opened("runs") as page:
         page.run_all()
         first = page.picture("metrics d_loss over training, at last run-1")
@@ -183,6 +184,8 @@ def test_the_browser_of_runs(lab, trained):  # noqa: F811
         page.picture("Runs over their steps: run-1 began 0 to 6; run-2 began 0 to 6").last.wait_for(timeout=60_000)
         page.page.click(".lm-TabBar-tab:has-text('where')")
         page.page.wait_for_selector(f".widget-html:visible:has-text('{lab.server.runs / 'run-1'}')", timeout=60_000)
+        page.page.click("button:has-text('Open the report')")
+        page.page.frame_locator("iframe[title='report.html']").locator("h1:has-text('Judged')").wait_for(timeout=60_000)
         page.keep("where")
         control(page, "sort by", "select").select_option("status")  # failed before finished
         wait_for(lambda: _first_words(lines) == ["run-2", "run-1"])

@@ -160,6 +160,23 @@ def test_of_steps_and_times_that_cannot_be_nothing_is_told(made):
     assert list(b.table["began"]) == ["", "", ""] and list(b.table["step"]) == [100, 200, 0]
 
 
+def test_a_report_opens_wherever_it_lies_and_nothing_in_it_runs(runs):
+    run_at(runs / "judged", 100, [process("a")])
+    run_at(runs / "plain", 100, [process("b")])
+    (runs / "judged" / "report.html").write_text('<p class="x">Useful?</p><script>alert(1)</script>')
+    b = view()
+    for k, name in enumerate(names(b)):
+        b.chosen.value = (b.chosen.options[k][1],)
+        assert b.show_report.disabled == (name == "plain") and b.report.value == ""
+        assert "<br>config.json, " in b.place.value
+    b.chosen.value = (b.chosen.options[names(b).index("judged")][1],)
+    b.show_report.click()
+    assert "<iframe sandbox srcdoc=" in b.report.value and "&lt;p class=&quot;x&quot;&gt;Useful?" in b.report.value
+    (runs / "judged" / "report.html").unlink()
+    b.show_report.click()
+    assert b.report.value.startswith("report.html cannot be read: ")
+
+
 def test_no_runs_at_all(runs):
     b = browser([])
     assert b.said.value == "0 of 0 runs" and b.picture.alt == "no figures over training, at last of no run"

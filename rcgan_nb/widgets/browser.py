@@ -17,6 +17,8 @@ from rcgan_nb.widgets import base
 SHOWN = {"name": 34, "dataset": 14, "status": 12, "step": 8, "use": 8, "began": 17, "mmd2": 10}  # columns and widths
 MOST = 8  # runs whose figures are drawn over each other
 TABLES = ("metrics.csv", "watch.csv")
+REPORT = "report.html"
+FRAME = 'style="width: 100%; height: 800px; border: 0"'
 STYLE = "<style>.rcgan-runs select, .rcgan-runs label { font-family: monospace; white-space: pre; }</style>"
 
 
@@ -32,8 +34,8 @@ def browser(runs):
 class Browser(base.View):
     """A line for each run; what is chosen among them is shown below.
 
-    Attributes: controls by name: filter, state, sort, down, chosen, figure, step; metrics, samples and lines, pictures;
-        differences and place, text.
+    Attributes: controls by name: filter, state, sort, down, chosen, figure, step, show_report; metrics, samples and
+        lines, pictures; differences, place and report, text.
     """
 
     def __init__(self, runs):
@@ -49,7 +51,8 @@ class Browser(base.View):
         self.figure = _menu("figure", [])
         self.step = ipywidgets.SelectionSlider(options=[("no samples", "")], description="samples")
         self.samples, self.lines = base.Picture(), base.Picture()
-        self.differences, self.place = ipywidgets.HTML(), ipywidgets.HTML()
+        self.differences, self.place, self.report = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
+        self.show_report = ipywidgets.Button(description="Open the report", icon="file-text-o")
         controls = [ipywidgets.HTML(STYLE), self.filter, self.state, self.sort, self.down]
         metrics = base.Picture()
         super().__init__(controls, metrics)
@@ -59,7 +62,7 @@ class Browser(base.View):
                 ipywidgets.VBox([self.step, self.samples]),
                 self.differences,
                 self.lines,
-                self.place,
+                ipywidgets.VBox([self.place, self.show_report, self.report]),
             ],
             titles=["figures", "samples", "settings that differ", "lineage", "where"],
         )
@@ -72,6 +75,7 @@ class Browser(base.View):
             control.observe(self._fill, "value")
         self.figure.observe(self._draw, "value")
         self.step.observe(self._sheet, "value")
+        self.show_report.on_click(self._report)
 
     def _fill(self, _=None):
         """The lines that the filter leaves, in order; the first of them is chosen."""
@@ -114,6 +118,7 @@ class Browser(base.View):
         self.differences.value = _differences(named)
         self.lines.show(plots.lineage(lineage.rows(self._family(runs))))
         self.place.value = "".join(_place(*item) for item in named.items()) or "no run is chosen"
+        self.report.value, self.show_report.disabled = "", not runs or REPORT not in runs[0].sizes
 
     def _figures(self, run) -> dict:
         """Columns of the run's tables; without those that cannot be read."""
@@ -149,6 +154,14 @@ class Browser(base.View):
             self.samples.value += f"<br>{html.escape(said)}"
         except (OSError, ValueError) as reason:  # it was replaced while we looked
             self.samples.value = html.escape(f"{self.step.value} cannot be read: {reason}")
+
+    def _report(self, _):
+        """The first chosen run's report, wherever it lies. It may come from others: nothing in it is run."""
+        try:
+            page = html.escape(next(iter(self._runs().values())).read(REPORT).decode(), quote=True)
+            self.report.value = f'<iframe sandbox srcdoc="{page}" title="{REPORT}" {FRAME}></iframe>'
+        except (OSError, ValueError) as reason:
+            self.report.value = html.escape(f"{REPORT} cannot be read: {reason}")
 
     def _family(self, runs):
         """The chosen runs and all that are bound to them by who worked on them, or by where they began."""
@@ -257,11 +270,12 @@ def _differences(named) -> str:
 
 
 def _place(name, run) -> str:
-    """Where a run lies, its report, what is wrong with it, and how TensorBoard shows it."""
+    """Where a run lies and what is in its folder, what is wrong with it, and how TensorBoard shows it."""
     at = html.escape(str(run.path))
     lines = [f"<b>{html.escape(name)}</b>: {at}" + ("" if _is_there(run) else ", which is not there any more")]
-    lines += [f"its report: {at}/report.html"] if "report.html" in run.sizes else ["not judged yet: evaluate.ipynb"]
+    lines += [f"its report: {at}/{REPORT}"] if REPORT in run.sizes else ["not judged yet: evaluate.ipynb"]
     if any(file.startswith("tensorboard/") for file in run.sizes):
         lines.append(f"tensorboard --logdir {at}/tensorboard")
     lines += [f"problem: {html.escape(problem)}" for problem in run.problems]
-    return f"<p>{'<br>'.join(lines)}</p>"
+    files = "".join(f"<br>{html.escape(file)}, {size:,} bytes" for file, size in sorted(run.sizes.items()))
+    return f"<p>{'<br>'.join(lines)}</p><details><summary>{len(run.sizes)} files</summary>{files}</details>"
