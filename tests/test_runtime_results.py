@@ -88,6 +88,8 @@ def test_only_what_this_notebook_wrote_is_fetched(far, runs, tmp_path):
     [
         ((A,), (A, B), "run"),  # gone on with there
         ((A, B), (A, C), "run-cccccccc"),  # gone on with on both sides
+        ((A, B), (A, C, B), "run-cccccccc"),  # the same name as it goes on there
+        ((A, B), (A,), "run-aaaaaaaa"),  # gone on with here: what was made there meanwhile comes, too
         ((B,), (A,), "run-aaaaaaaa"),  # two runs of one name
         ((), (A,), "run-aaaaaaaa"),
         ((A,), (), "run-server"),

@@ -4,8 +4,11 @@ A run is known by the process that began it. Where the run went on, its list of 
 begins with the other is a later state of the same run, equal ones are copies, and lists that part went on otherwise.
 """
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
+from rcgan_nb import paths
 from rcgan_nb.archive.finder import Found
 
 
@@ -89,6 +92,49 @@ def _other(key, ordered, run):
 def _common(one, other) -> int:
     """How many processes two lists have in common at their beginning."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def beside(folder, name, there) -> tuple[Path, bool]:
+    """Where a run that came from elsewhere goes: its own name, or one beside it where that is another run here.
+
+    Args:
+        there: ids of the processes that worked on it, in order; [] where that is not known.
+    Returns: its folder, and whether it may be written there: it is new here, or went on from what is here. Where not,
+        what is here went on from it.
+    Raises: ValueError: both names are those of others, or links.
+    """
+    own = paths.inside(folder, name)
+    shared = _common(processes(own) or [], there)
+    apart = there[min(shared, len(there) - 1)][:8] if there else "server"  # stays the same as it goes on there
+    other = paths.inside(folder, f"{name}-{apart}")
+    for place in (own, other):
+        if place.is_symlink():
+            raise ValueError(f"{place} is a link; results stay inside {folder}.")
+        here = processes(place)
+        if here is None or (here and here == there[: len(here)]):
+            return place, True
+        if there and there == here[: len(there)]:
+            return place, False
+    raise ValueError(f"run {name} is another one here, and so is {other.name}: neither is touched.")
+
+
+def processes(place) -> list[str] | None:
+    """Ids of the processes that worked on the run in this folder; None where there is nothing, [] where they are not
+    told."""
+    if not any(place.glob("[!.]*")):
+        return None
+    try:
+        return ids((place / "segments.json").read_text())
+    except (OSError, UnicodeError):
+        return []
+
+
+def ids(text) -> list[str]:
+    """Ids of processes out of the text of a segments.json; none where it is not one."""
+    try:
+        return [segment["id"] for segment in json.loads(text) if isinstance(segment["id"], str)]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def started_from(run) -> dict:

@@ -6,14 +6,13 @@ come; what a run says of itself, that it is finished above all, comes after what
 """
 
 import contextlib
-import itertools
 import json
-import operator
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rcgan_nb import paths
+from rcgan_nb.archive import lineage
 from rcgan_nb.machine.cluster import Host
 
 MARK = ".pulled"  # in a folder that is no run: from where it came
@@ -48,7 +47,7 @@ class There:
     @property
     def segments(self) -> list[str]:
         """Ids of the processes that worked on it, in order; none where that cannot be read."""
-        return _ids(self.said.get("segments.json", ""))
+        return lineage.ids(self.said.get("segments.json", ""))
 
     @property
     def beat(self) -> dict:
@@ -56,13 +55,6 @@ class There:
             return dict(json.loads(self.said.get("heartbeat.json", "")))
         except (ValueError, TypeError):
             return {}
-
-
-def _ids(text) -> list[str]:
-    try:
-        return [segment["id"] for segment in json.loads(text) if isinstance(segment["id"], str)]
-    except (ValueError, KeyError, TypeError):
-        return []
 
 
 def pull(host: Host, progress=print):
@@ -109,35 +101,13 @@ def _home(run, progress) -> Path | None:
     if not run.segments:
         return None  # nobody has worked on it yet
     try:
-        for name in (run.name, _beside(run)):
-            home = paths.inside(paths.runs(), name)
-            if home.is_symlink():
-                raise ValueError(f"{home} is a link; results stay inside {paths.runs()}.")
-            here = _segments(home)
-            if here is None or (here and here == run.segments[: len(here)]):
-                if name != run.name:
-                    progress(f"run {run.name} went on otherwise here and stays; that of there is {name}")
-                return home
-            if run.segments == here[: len(run.segments)]:
-                return None  # it went on here
-        progress(f"run {run.name} is another one here, and so is {_beside(run)}: neither is touched")
+        home, new = lineage.beside(paths.runs(), run.name, run.segments)
     except ValueError as error:
         progress(f"not fetched: {error}")
-    return None
-
-
-def _segments(home) -> list[str] | None:
-    """Ids of the processes that worked on the run here; None where there is nothing yet."""
-    if not any(home.glob("[!.]*")):
         return None
-    return _ids((home / "segments.json").read_text()) if (home / "segments.json").exists() else []
-
-
-def _beside(run) -> str:
-    """Another name for a run that is another here: by the first process that is not the same in both."""
-    here = _segments(paths.inside(paths.runs(), run.name)) or []
-    alike = sum(itertools.accumulate(map(operator.eq, here, run.segments), operator.and_))
-    return f"{run.name}-{run.segments[min(alike, len(run.segments) - 1)][:8]}"
+    if new and home.name != run.name:
+        progress(f"run {run.name} went on otherwise here and stays; that of there is {home.name}")
+    return home if new else None
 
 
 def _rotated(home) -> set[str]:

@@ -8,13 +8,13 @@ import base64
 import contextlib
 import hashlib
 import inspect
-import json
 import logging
 import os
 import re
 import shutil
 from pathlib import Path, PurePosixPath
 
+from rcgan_nb.archive import lineage
 from rcgan_nb.runtimes import shelf
 from rcgan_nb.runtimes.client import RemoteKernelClient
 
@@ -150,23 +150,11 @@ class Home:
     def _name(self, run, there) -> str:
         """The name here of the run whose processes there were these: its own if it is new or ours gone on with."""
         there = [i for i in there if isinstance(i, str) and ID.fullmatch(i)]
-        beside = f"{run}-{there[-1][:8] if there else 'server'}"
-        for name in (run, beside):
-            here = self._segments(name)
-            if here is None or (here and here == there[: len(here)]):
-                break
+        home, new = lineage.beside(self.folder, run, there)
+        name = home.name if new else f"{run}-{there[-1][:8]}"  # what was written there meanwhile comes, too
         if name != run:
             logger.warning("Run %s went on otherwise here and stays; the server's is %s.", run, name)
         return name
-
-    def _segments(self, name):
-        """Ids of the processes that worked on the run here; None where nothing has that name."""
-        if not (self.folder / name).exists():
-            return None
-        try:
-            return [segment["id"] for segment in json.loads((self.folder / name / "segments.json").read_text())]
-        except (OSError, ValueError, KeyError, TypeError):
-            return []
 
     def _forget(self, listed):
         """Remove what we wrote and the server has replaced, such as a checkpoint before the last two."""
