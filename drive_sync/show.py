@@ -39,7 +39,9 @@ def watched(sync):
             done.extend([action] if action.kind in SEEN else [])
             bars.update(bar, description=f"{sync.verb} {len(done)} of {len(todo)}")
 
-        return sync.run(on_bytes=lambda count: bars.advance(bar, count), on_done=on_done)
+        summary = sync.run(on_bytes=lambda count: bars.advance(bar, count), on_done=on_done)
+        bars.refresh()  # below a cell rich does not draw the end by itself
+    return summary
 
 
 def faults(plan, summary) -> list[str]:
