@@ -1,6 +1,7 @@
 """What all figures share: their style, and how they are shown and kept."""
 
 import base64
+import html
 import io
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,16 @@ def blank(text):
 
 
 def _shown(figure, **_):
-    data = base64.b64encode(png(figure)).decode()
-    return {"image/png": data, "text/plain": figure.alt}, {"image/png": {"alt": figure.alt}}
+    """As a picture, and as HTML, which JupyterLab prefers: of a picture it leaves the words out."""
+    data, alt = png(figure), figure.alt
+    shown = {"text/html": in_page(data, alt), "image/png": base64.b64encode(data).decode(), "text/plain": alt}
+    return shown, {"image/png": {"alt": alt}}
+
+
+def in_page(data, alt, kind="png") -> str:
+    """The bytes of a picture as HTML, with words in its place for who cannot see it."""
+    address = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<img alt="{html.escape(alt, quote=True)}" style="max-width: 100%" src="{address}">'
 
 
 def png(figure, *, exact=False) -> bytes:
