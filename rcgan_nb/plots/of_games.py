@@ -54,14 +54,17 @@ def spectra(found):
     """Eigenvalues in the complex plane, a colour for each name; right of the line at 0 they lead away.
 
     Args:
-        found: name -> complex array. Axes are linear between -1 and 1 and logarithmic beyond.
+        found: name -> complex array. Axes are linear from -1 to 1, and logarithmic beyond where anything is there.
     """
     figure, axis = subplots(figsize=(7, 4), layout="constrained")
     for (name, values), marker in zip(found.items(), "osD^vP*X", strict=False):
         axis.plot(values.real, values.imag, marker, ms=6, mfc="none", mew=1.3, label=f"{name} (n = {len(values)})")
     axis.axvline(0, color="0.6", lw=0.8, zorder=0)
-    axis.set_xscale("symlog", linthresh=1)
-    axis.set_yscale("symlog", linthresh=1)
+    values = np.concatenate([*found.values()])
+    if abs(values.real).max() > 1:
+        axis.set_xscale("symlog", linthresh=1)
+    if abs(values.imag).max() > 1:
+        axis.set_yscale("symlog", linthresh=1)
     axis.set(xlabel="real part (per unit of learning rate)", ylabel="imaginary part")
     axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
