@@ -12,6 +12,7 @@ import pytest
 from runtime_servers import CLONE, TOKEN, JupyterServer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SIZE = {"width": 1300, "height": 1200}
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
 # All cells are on the page at once, and no news are asked for.
@@ -41,7 +42,7 @@ class Lab:
         cell = next(cell for cell in book.cells if "parameters" in cell.metadata.get("tags", []))
         cell.source += "".join(f"\n{key} = {value!r}" for key, value in parameters.items())
         nbformat.write(book, self.server.root / f"{name}.ipynb")
-        page = self.browser.new_page(viewport={"width": 1300, "height": 1200})
+        page = self.browser.new_page(viewport=SIZE)
         try:
             yield Page(page, self, name)
         finally:
@@ -73,21 +74,34 @@ class Page:
     def wait_for_end(self, seconds=120):
         """Until no cell waits or runs; none may have failed."""
         prompts = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent)"
-        self.page.wait_for_function(
-            f"{prompts}.every(t => /\d/.test(t)) || document.querySelector('{FAILED}')", timeout=1000 * seconds
-        )
-        failed = self.page.locator(FAILED)
-        assert failed.count() == 0, failed.first.inner_text()
+        self.page.wait_for_function(f"{prompts}.every(t => /\\d/.test(t)) || {FAILED}.length", timeout=1000 * seconds)
+        failed = self.page.evaluate(FAILED)
+        assert not failed, failed[0]
 
     def picture(self, start):
         """The picture on the page whose words in its place begin so."""
         return self.page.locator(f".jp-OutputArea img[alt^={json.dumps(start)}]").first
 
+    def pictures(self):
+        """The words in place of each picture among the outputs, in order; one without any is an empty text."""
+        return self.page.eval_on_selector_all(".jp-OutputArea-output img", "all => all.map(e => e.alt)")
+
     def keep(self, what):
         self.page.screenshot(path=self.lab.pictures / f"{self.name}-{what}.png")
 
+    def keep_whole(self, what):
+        """A picture of all cells, for which the window grows as high as they are together."""
+        first, last = (self.page.locator(".jp-Notebook .jp-Cell").nth(k).bounding_box() for k in (0, -1))
+        high = last["y"] + last["height"] - first["y"] + 150
+        self.page.set_viewport_size({"width": 1300, "height": min(int(high), 16_000)})  # Chromium draws no higher one
+        self.page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
+        self.keep(what)
+        self.page.set_viewport_size(SIZE)
 
-FAILED = '[data-mime-type="application/vnd.jupyter.error"]'
+
+# JupyterLab shows a cell's error as it shows what the cell wrote to standard error.
+STDERR = "[...document.querySelectorAll('.jp-OutputArea [data-mime-type$=stderr]')].map(e => e.textContent)"
+FAILED = f"{STDERR}.filter(text => text.includes('Traceback (most recent call last)'))"
 
 
 @pytest.fixture(scope="module")
