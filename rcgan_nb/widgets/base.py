@@ -8,6 +8,7 @@ import ipywidgets
 from IPython import get_ipython
 
 from rcgan_nb import plots
+from rcgan_nb.plots.base import in_page
 
 MADE = "application/vnd.jupyter.widget-view+json"
 CELL = 108  # pixels of a cell of `plots.tiles`
@@ -20,12 +21,6 @@ def live() -> bool:
     return "cellId" in parent.get("metadata", {}) or "google.colab" in sys.modules
 
 
-def image(data, alt) -> str:
-    """A picture's bytes as HTML; nothing is fetched for it."""
-    shown = base64.b64encode(data).decode()
-    return f'<img alt="{html.escape(alt, quote=True)}" style="max-width: 100%" src="data:image/png;base64,{shown}">'
-
-
 class Picture(ipywidgets.HTML):
     """A figure on the page."""
 
@@ -35,7 +30,7 @@ class Picture(ipywidgets.HTML):
     def show_bytes(self, data, alt):
         """Show a picture that is there already, with what it shows in words."""
         self.data, self.alt = data, alt
-        self.value = image(data, alt)
+        self.value = in_page(data, alt)
 
 
 class Cells:
