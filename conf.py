@@ -89,7 +89,9 @@ def provenance(name, book) -> str:
     """With which settings a notebook was executed, or why it was not."""
     if "executed_with" not in book.metadata:
         return f"Not executed: it needs {NEEDS[name]}." if name in NEEDS else "Not executed yet: `make docs` does that."
-    settings = ", ".join(f"`{key}` {value}" for key, value in book.metadata.executed_with.items())
+    settings = ", ".join(
+        f"`{name}` {'empty' if value == '' else value}" for name, value in book.metadata.executed_with.items()
+    )
     settings = settings or "the settings below"
     return f"Executed with {settings}, so that this page is made within minutes; its figures are no results."
 
@@ -132,15 +134,19 @@ def modules() -> dict[str, str]:
 
 
 def list_modules(app):
-    """Write a page for each module, and one that lists them."""
-    shutil.rmtree(API, ignore_errors=True)
-    API.mkdir()
-    for name in modules():
-        (API / f"{name}.rst").write_text(f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n")
+    """Write a page for each module, and one that lists them; what is right stays, and is not read again."""
     table = "".join(f"| [{name}]({name}.rst) | {says} |\n" for name, says in modules().items())
     hidden = "\n".join(modules())
-    text = f"# The library\n\n| module | |\n|---|---|\n{table}\n```{{toctree}}\n:hidden:\n{hidden}\n```\n"
-    (API / "index.md").write_text(text)
+    pages = {f"{name}.rst": f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n" for name in modules()}
+    pages["index.md"] = f"# The library\n\n| module | |\n|---|---|\n{table}\n```{{toctree}}\n:hidden:\n{hidden}\n```\n"
+    API.mkdir(exist_ok=True)
+    for path in API.iterdir():
+        if pages.get(path.name) == path.read_text():
+            del pages[path.name]
+        else:
+            path.unlink()
+    for name, text in pages.items():
+        (API / name).write_text(text)
 
 
 SECTION = "(?:Args|Attributes|Returns|Yields|Raises|Source)"

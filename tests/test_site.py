@@ -182,3 +182,12 @@ def test_executions_are_kept_until_something_changes(conf, site, monkeypatch, ca
     nbformat.write(small_notebook([*CELLS[:1], "steps"]), notebook)
     conf.main()
     assert nbformat.read(path, 4).metadata.executed_with == {"steps": 4}
+
+
+def test_pages_of_modules_are_written_only_where_they_change(conf):
+    conf.list_modules(None)
+    before = {path.name: path.stat().st_mtime_ns for path in conf.API.iterdir()}
+    (conf.API / "rcgan_nb.gone.rst").write_text("a module that was")
+    conf.list_modules(None)
+    assert before == {path.name: path.stat().st_mtime_ns for path in conf.API.iterdir()}
+    assert len(before) == len(conf.modules()) + 1
