@@ -144,7 +144,7 @@ def test_train(trained, shared):
     assert run.status() == "finished" and run.config.steps == 6
     assert "step 6/6" in done.stderr + done.stdout and "steps/s" in done.stderr + done.stdout
     assert figures(folder / "train.ipynb") == 5
-    page, _ = HTMLExporter(template_name="classic").from_filename(str(folder / "train.ipynb"))
+    page, _ = HTMLExporter().from_filename(str(folder / "train.ipynb"))
     assert page.count("<img") == 6 and "No description has been provided" not in page
     assert 'alt="Losses of both players up to step 6' in page
 
