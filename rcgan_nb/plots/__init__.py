@@ -322,7 +322,7 @@ def trade_off(points, *, utility, privacy, chance):
         points: list of (name, use, attack), use and attack as (value, low, high).
         utility, privacy: names of the axes; chance: the value of an attack that guesses.
     """
-    figure, axis = subplots(figsize=(6.4, 4.4))
+    figure, axis = subplots(figsize=(6.4, 4.4), layout="constrained")
     for k, (name, use, attack) in enumerate(points):
         (x, *across), (y, *along) = use, attack
         axis.plot(across, [y, y], color=f"C{k % 10}", lw=3, alpha=0.5)
@@ -332,6 +332,5 @@ def trade_off(points, *, utility, privacy, chance):
     axis.set(xlabel=f"use: {utility}", ylabel=f"attack: {privacy}")
     axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
-    figure.tight_layout()
     said = "; ".join(f"{name} {use[0]:.3f} and {attack[0]:.3f}" for name, use, attack in points)
     return done(figure, f"{utility} against {privacy}: {said}; an attack that guesses has {chance:.3g}")

@@ -78,7 +78,8 @@ def parallel(rows, axes, value):
     for row, line in zip(rows, heights, strict=True):
         lost = row.get(value) is None
         colour = "0.8" if lost else colormaps["viridis"](norm(row[value]))
-        axis.plot(range(len(axes)), line, color=colour, zorder=1 if lost else 2, linewidth=1.0 if lost else 2.0)
+        width = 1.0 if lost else 2.0
+        axis.plot(range(len(axes)), line, "o-", ms=2 * width, color=colour, zorder=1 if lost else 2, linewidth=width)
     axis.set_xticks(range(len(axes)), axes)
     axis.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.3, len(axes) - 0.4))
     seaborn.despine(figure, left=True, bottom=True)
