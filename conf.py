@@ -114,8 +114,6 @@ def shown(output):
         output.text = re.sub(r"[^\n]*\r", "", text)
     elif "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
         output.data = {"text/markdown": "*Here stands a widget, where the notebook runs.*"}
-    elif "text/html" in output.get("data", {}):  # a link to a file that the notebook wrote leads nowhere from a page
-        output.data["text/html"] = re.sub(r"<a href=['\"](?!http)[^>]*>(.*?)</a>", r"\1", output.data["text/html"])
     return output
 
 
