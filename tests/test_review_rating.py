@@ -4,6 +4,8 @@ import getpass
 import json
 import os
 import random
+import re
+from base64 import b64decode
 
 import pytest
 from review_made import people, reply, runs
@@ -22,7 +24,10 @@ def begun():
 
 def widgets(view):
     title, sheets, buttons = view.children
-    return title.value, [sheet.value for sheet in sheets.children], list(buttons.children)
+    parts = [re.search('alt="(.*?)".*base64,(.*?)"', sheet.value).groups() for sheet in sheets.children]
+    said, shown = zip(*parts, strict=True)
+    assert said == ("sheet 1", "sheet 2")[: len(said)]
+    return title.value, [b64decode(sheet) for sheet in shown], list(buttons.children)
 
 
 def whose():

@@ -5,6 +5,7 @@ import json
 import os
 import random
 
+from rcgan_nb.plots.base import in_page
 from rcgan_nb.review import letters, store
 
 
@@ -72,7 +73,8 @@ def _view(ipywidgets, desk):
             box.children = [ipywidgets.HTML("Nothing is left to rate. Thank you.")]
             return
         names = letters.NAMES[desk.question]
-        pictures = [ipywidgets.Image(value=content, format="png") for content in desk.pictures()]
+        sheets = enumerate(desk.pictures(), 1)  # in words no more than their place: who answers may not know whose
+        pictures = [ipywidgets.HTML(in_page(content, f"sheet {k}")) for k, content in sheets]
         buttons = [ipywidgets.Button(description=text) for text in names.values()]
         for button, value in zip(buttons, names, strict=True):
             button.on_click(lambda _, value=value: (desk.answer(value), show()))
