@@ -116,6 +116,7 @@ def bare(cell):
     """A cell's outputs without what time makes different."""
     text = "".join(str(o.get("text", o.get("data"))) for o in cell.get("outputs", []))
     shown = re.sub(r"[^\n]*\r", "", text)  # progress that was overwritten
+    shown = re.sub(r" +", " ", shown)  # tables are as wide as their seconds are long
     return cell.source, cell.get("execution_count"), re.sub(r"\d+\.\d+|\d+ s\b|\d+:\d\d\b", "#", shown)
 
 
