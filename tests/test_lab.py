@@ -51,7 +51,6 @@ def explored(lab):  # noqa: F811
         page.wait_for_end()
         page.picture("24 series as pictures").scroll_into_view_if_needed()
         yield page
-        page.keep("explorer")
         assert page.errors == []
 
 
@@ -96,6 +95,7 @@ def test_pages_curves_and_a_click(explored):
     assert large.is_visible() and re.match(
         r"series 29, class \d as a picture and as curves", large.get_attribute("alt")
     )
+    explored.keep("explorer")
 
 
 def test_another_data_set_and_one_that_is_not_here(explored):
