@@ -11,7 +11,7 @@ BIN := .venv/bin
 ENV := .venv/complete
 RUNS := $(or $(RCGAN_RUNS),runs)
 # papermill hands the notebook's own output to the terminal, living progress line included.
-PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file /dev/stdout
+PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file -
 
 .PHONY: env train evaluate test lint lab docs wheel lock clean
 

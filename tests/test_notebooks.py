@@ -373,3 +373,14 @@ def test_bad_parameters_stop_before_a_run_is_made(tmp_path, runs, parameters, me
     done = papermill("train", tmp_path / "out.ipynb", *parameters, check=False)
     assert done.returncode != 0 and message in done.stderr
     assert not runs.exists()
+
+
+def test_make_adds_to_a_log_what_a_notebook_says(tmp_path, runs):
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    command = ["make", "train", f"BIN={Path(sys.executable).parent}", "ENV=README.md", "--old-file=README.md"]
+    with log.open("a") as out:
+        done = subprocess.run([*command, f"ARGS={' '.join(TINY)}"], cwd=NOTEBOOKS.parent, stdout=out, timeout=300)
+    said = log.read_text()
+    assert done.returncode == 0 and said.startswith("before\n") and "step 6/6" in said
+    assert said.endswith("Judge it with: make evaluate\n")
