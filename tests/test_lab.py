@@ -221,12 +221,13 @@ def test_what_lies_between_two_draws(lab, trained):  # noqa: F811
         page.page.click(".widget-toggle-buttons button:has-text('curves')")
         page.picture("16 series as curves").wait_for(timeout=60_000)
         page.keep("curves")
-        formats = {"png and pdf": "figures/latent-3-to-7.pdf"}
-        formats |= {form: f"latent-3-to-7.{form}" for form in ("npz", "csv", "parquet")}
+        shown = "latent-last-noise-3-to-7-classes-2-8"
+        formats = {"png and pdf": f"figures/{shown}-curves.pdf"}
+        formats |= {form: f"{shown}.{form}" for form in ("npz", "csv", "parquet")}
         for form, name in formats.items():
             control(page, "as", "select").select_option(form)
             page.page.click("button:has-text('Export what is shown')")
             page.page.wait_for_selector(f".widget-html:has-text('written: '):has-text('{Path(name).name}')")
             assert (lab.server.runs / "run-2" / name).stat().st_size > 1000
-        assert len(load(str(lab.server.runs / "run-2" / "latent-3-to-7.csv"))) == 16
+        assert len(load(str(lab.server.runs / "run-2" / f"{shown}.csv"))) == 16
         assert page.errors == []

@@ -245,14 +245,23 @@ def test_what_is_shown_is_written(runs_with, small):
     run = runs_with(small, "seen")
     view = latent(run)
     view.export.click()
-    assert {p.name for p in (run.path / "figures").glob("latent-*")} == {"latent-0-to-1.png", "latent-0-to-1.pdf"}
+    name = "latent-last-noise-0-to-1-classes-0-1-2-3"
+    assert {p.name for p in (run.path / "figures").glob("latent-*")} == {f"{name}.png", f"{name}.pdf"}
     for form in ("npz", "csv", "parquet"):
         view.form.value = form
         view.export.click()
-        path = run.path / f"latent-0-to-1.{form}"
+        path = run.path / f"{name}.{form}"
         assert f"written: {path}" in view.said.value
         assert np.allclose(load(str(path)).x, view.made.x, atol=1e-5)
         assert (path.parent / f"{path.name}.provenance.json").exists()
+    for control, value in ((view.classes, ("b", "d")), (view.first, 2)):  # another grid takes nothing away
+        control.value = value
+        view.export.click()
+    assert {p.stem for p in run.path.glob("latent-*.parquet")} == {
+        name,
+        "latent-last-noise-0-to-1-classes-1-3",
+        "latent-last-noise-2-to-1-classes-1-3",
+    }
 
 
 def test_a_run_without_labels_and_one_with_static_values(runs_with, small, conditioned):

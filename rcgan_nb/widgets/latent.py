@@ -152,15 +152,18 @@ class Latent(base.View):
             self.say(f"{self.told}; it cannot be written: {reason}")
 
     def _written(self) -> str:
-        name = f"latent-{self.first.value}-to-{self.second.value}"
+        chosen = list(self.classes.value)[:ROWS]
+        name = f"latent-{self.which}-{self.across.value}-{self.first.value}-to-{self.second.value}"
+        if chosen:  # by number, as a class may have any name
+            name += "-".join(["-classes", *(str(self.classes.options.index(label)) for label in chosen)])
         if self.form.value == FORMATS[0]:
-            path = self.run.folder("figures") / f"{name}.png"
+            path = self.run.folder("figures") / f"{name}{'-curves' if self.curves else ''}.png"
             plots.save(self.figure, path)
             return f"{path} and {path.with_suffix('.pdf').name}"
         path = self.run.path / f"{name}.{self.form.value}"
         generation.write(self.made, path)
         settings = {"across": self.across.value, "from": self.first.value, "to": self.second.value}
-        settings |= {"classes": list(self.classes.value)[:ROWS]}
+        settings |= {"classes": chosen}
         generation.write_provenance(self.run, path, self.which, settings)
         return str(path)
 
