@@ -263,6 +263,9 @@ def test_a_letter_has_the_last_figures_a_picture_and_the_way_on(runs):
     text = news.text(run, "was ended")
     assert "d_loss  1" in text and "mmd2" in text and "papermill train.ipynb more.ipynb -p resume faces" in text
     assert [p.name for p in news.pictures(run)] == ["step-0000100.png"]
+    for file in ("metrics.csv", "watch.csv"):
+        (run.path / file).unlink()
+    assert "was ended.\n\nIt has no figures yet.\n\nIt goes on with:" in news.text(run, "was ended")
     facts = json.loads((run.path / "data.json").read_text())
     run.write_json("data.json", facts | {"summary": facts["summary"] | {"restricted": "licence"}})
     assert news.pictures(run) == []

@@ -102,7 +102,7 @@ def test_prepare(look, persons):
     shown = [
         f"{what}: {n} of 210 series" for what, n in (("before", 18), ("prepared", 18), ("as the networks see it", 24))
     ]
-    look("prepare", *shown, "One series in 7 versions", dataset=persons, downsample_time=2, hide="*:0-1")
+    look("prepare", *shown, "Each on its own scale, over", dataset=persons, downsample_time=2, hide="*:0-1")
     assert (look.runs / "prepared/mine.npz").exists()
 
 

@@ -37,7 +37,8 @@ def text(run, what) -> str:
     """The last figures of a run, and the command that goes on with it."""
     metrics = {name: values[-1] for name, values in run.metrics().items() if values and "/" not in name}
     watch = {name: values[-1] for name, values in run.watch().items() if values and name not in metrics}
-    lines = [f"Run {run.name} {what}.", "", *(f"{name:>14}  {value:g}" for name, value in (metrics | watch).items())]
+    figures = [f"{name:>14}  {value:g}" for name, value in (metrics | watch).items()]
+    lines = [f"Run {run.name} {what}.", "", *(figures or ["It has no figures yet."])]
     if run.status() != "finished":
         lines += ["", "It goes on with:", f"papermill train.ipynb more.ipynb -p resume {run.name}"]
     return "\n".join(lines) + "\n"

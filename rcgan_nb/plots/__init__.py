@@ -14,6 +14,7 @@ from rcgan_nb.plots.of_networks import network as network
 from rcgan_nb.plots.of_runs import gallery as gallery
 from rcgan_nb.plots.of_runs import gradients as gradients
 from rcgan_nb.plots.of_runs import lineage as lineage
+from rcgan_nb.plots.of_runs import overlaid as overlaid
 from rcgan_nb.plots.of_runs import parallel as parallel
 
 GREY = {"cmap": "gray", "interpolation": "nearest"}
@@ -126,14 +127,15 @@ def _rows(s, per_class):
 def side_by_side(left, right, *, names=("left", "right"), count=8):
     """Series of two sets as normalised 2-D pictures (time x feature) on one common colour frame."""
     low, high = frame(left, right)
-    figure, axes = subplots(2, count, figsize=(1.2 * count + 1, 3.2), squeeze=False)
+    columns = max(count, 2)  # over one alone its name would not find room
+    figure, axes = subplots(2, columns, figsize=(1.2 * columns + 1, 3.2), squeeze=False)
     shown = None
     for s, name, line in zip((left, right), names, axes, strict=True):
         values = pictures(s)
         spread = _spread(s, count)
         for i, axis in enumerate(line):
             axis.set(xticks=[], yticks=[])
-            if i < len(s):
+            if i < len(spread):
                 shown = axis.imshow(
                     values[spread[i]], vmin=low, vmax=high, aspect="equal" if s.image else "auto", **GREY
                 )
@@ -249,21 +251,26 @@ def confusions(matrices, classes):
     return done(figure, f"True against predicted classes; share that is right: {right}")
 
 
-def panels(arrays):
-    """Several versions of one series `(seq_len, num_features)`, each on its own scale: name -> array."""
-    figure, axes = subplots(1, len(arrays), figsize=(2.4 * len(arrays), 2.6), squeeze=False)
+def panels(arrays, limits=None):
+    """Series `(seq_len, num_features)` beside each other, name -> array: pictures, or curves where one feature is.
+
+    limits: one scale (low, high) for all; without it each has its own.
+    """
+    low, high = limits or (None, None)
+    figure, axes = subplots(1, len(arrays), figsize=(3 * len(arrays), 2.6), squeeze=False, layout="constrained")
     for (name, values), axis in zip(arrays.items(), axes[0], strict=True):
         if values.shape[1] == 1:
-            axis.plot(values[:, 0], lw=1)
-            axis.set_xlabel("step")
+            axis.plot(values[:, 0], lw=1, marker="." if np.isnan(values).any() else "", ms=3)
+            axis.set(ylim=(low, high), xlabel="step")
         else:
-            shown = axis.imshow(values, aspect="auto", **GREY)
-            figure.colorbar(shown, ax=axis, shrink=0.8)
-            axis.set(xlabel="feature", xticks=[], yticks=[])
+            shown = axis.imshow(values, aspect="auto", vmin=low, vmax=high, **GREY)
+            axis.set(xlabel="feature", xticks=[])
+            if not limits or axis is axes[0, -1]:
+                figure.colorbar(shown, ax=axis if not limits else axes, label="value")
         axis.set_title(name, fontsize="small")
     axes[0, 0].set_ylabel("value" if values.shape[1] == 1 else "step")
-    figure.tight_layout()
-    return done(figure, f"One series in {len(arrays)} versions: {', '.join(arrays)}")
+    scale = "On one scale" if limits else "Each on its own scale"
+    return done(figure, f"{scale}, over {len(values)} steps: {', '.join(arrays)}")
 
 
 def neighbours(synthetic, train, nearest, *, count=8):

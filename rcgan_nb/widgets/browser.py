@@ -11,7 +11,6 @@ import ipywidgets
 
 from rcgan_nb import plots
 from rcgan_nb.archive import finder, lineage
-from rcgan_nb.plots.overlaid import overlaid
 from rcgan_nb.widgets import base
 
 SHOWN = {"name": 34, "dataset": 14, "status": 12, "step": 8, "use": 8, "began": 17, "mmd2": 10}  # columns and widths
@@ -133,7 +132,7 @@ class Browser(base.View):
         named, column = self._runs(), self.figure.value
         first = dict(list(named.items())[:MOST])
         told = {name: self._figures(run)[column] for name, run in first.items() if column in self._figures(run)}
-        self.picture.show(overlaid(told, column or "no figures"))
+        self.picture.show(plots.overlaid(told, column or "no figures"))
         gone = [name for name, run in named.items() if not _is_there(run)]
         without = [name for name in first if name not in told and name not in gone]
         self.say(

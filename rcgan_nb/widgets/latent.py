@@ -10,7 +10,6 @@ from rcgan_nb.data.codec import held
 from rcgan_nb.evaluation.similarity import nearest
 from rcgan_nb.evaluation.view import View
 from rcgan_nb.plots.base import blank
-from rcgan_nb.plots.overlaid import on_one_scale
 from rcgan_nb.widgets import base
 
 ROWS, COLUMNS = 6, 8
@@ -140,7 +139,7 @@ class Latent(base.View):
         near = self.train.take([found])
         both = {_name(k, one): one, f"nearest training {_name(found, near)}": near}
         values = {name: np.where(s.valid, s.x, np.nan)[0] for name, s in both.items()}
-        self.pair.show(on_one_scale(values, plots.frame(one, near)))
+        self.pair.show(plots.panels(values, plots.frame(one, near)))
 
     def _export(self, _):
         """Write what is shown into the run's folder, series with their provenance."""
