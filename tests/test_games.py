@@ -46,6 +46,35 @@ def test_without_a_penalty_steps_at_once_lead_away_and_r1_leads_home():
     assert np.linalg.norm(turns, axis=1).min() > 0.9 and np.linalg.norm(turns, axis=1).max() < 1.1
 
 
+@pytest.mark.parametrize("d_steps", [1, 5])
+def test_steps_in_turn_grow_alike_wherever_they_turn(d_steps):
+    rate, gamma, c = 0.1, 0.2, 0.5
+    r = (1 - rate * gamma) ** (d_steps / 2)
+    low, high = (gamma / (rate * c**2) * bound for bound in ((1 - r) / (1 + r), (1 + r) / (1 - r)))
+
+    def growth(g_factor):
+        game = games.dirac("relativistic", r1_weight=gamma, g_factor=g_factor)
+        return game.growth([0, 0], rate, d_steps=d_steps)
+
+    assert growth(1.01 * low) == pytest.approx(r) == growth(0.99 * high)
+    assert growth(0.9 * low) > r + 1e-3 and growth(1.1 * high) > r + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("loss", "radius"), [("relativistic", 0.2**0.5), ("logistic", 0.2**0.5), ("least_squares", 0.1**0.5)]
+)
+def test_steps_at_once_end_on_a_circle_where_the_pair_creeps_inwards(loss, radius):
+    for start in (0.5 * radius, 1.5 * radius):
+        path = games.dirac(loss).trajectory([start, 0.0], 0.1, 3000, simultaneous=True)
+        assert np.linalg.norm(path[-500:], axis=1).mean() == pytest.approx(radius, rel=0.1)
+
+
+@pytest.mark.parametrize("g_factor", [0.01, 1.0, 100.0])
+def test_a_strict_nash_equilibrium_of_a_zero_sum_game_is_stable_at_any_g_factor(g_factor):
+    found = games.verdict(games.quadratic(0.1, 0.2, 3, -3, g_factor=g_factor), [0.0, 0.0])
+    assert found["nash"] and found["stable"]
+
+
 def test_a_step_is_a_step():
     game = games.bilinear(g_factor=2.0)
     assert np.allclose(game.field([1.0, 3.0]), [-6.0, 1.0])
@@ -88,6 +117,10 @@ def test_the_best_discriminator_and_what_its_loss_says():
     assert games.jensen_shannon([0.5, 0.5], [0.5, 0.5]) == pytest.approx(0)
     _, least = games.best_discriminator("least_squares", p, q)
     assert least == pytest.approx(0.5 - ((p - q) ** 2 / (p + q)).sum() / 4, abs=1e-6)
+    logits, least = games.best_discriminator("relativistic", p, q)
+    assert np.ptp(logits - np.log(p / q)) < 1e-3
+    pairs = games.jensen_shannon(np.outer(p, q), np.outer(q, p))
+    assert least == pytest.approx(np.log(2) - pairs, abs=1e-6)
     _, least = games.best_discriminator("hinge", p, q)
     assert least == pytest.approx(2 - abs(p - q).sum(), abs=1e-5)
 
@@ -129,6 +162,23 @@ def test_products_with_the_jacobian_of_a_trained_game(runs_with, small):
     assert abs(faster[0]) == pytest.approx(2 * abs(leading[0]), rel=1e-2)
     shifted = game.leading(1, "LM", rates=0 * game.rates(), shift=1.0)
     assert shifted[0] == pytest.approx(1.0, abs=1e-4)
+
+
+def test_where_no_eigenvalue_is_found_figures_are_missing(runs_with, small, monkeypatch, capsys):
+    from scipy.sparse import linalg
+
+    def none(*_, **__):
+        raise linalg.ArpackNoConvergence("none in %d", np.zeros(0, complex), None)
+
+    game = games.TrainedGame(runs_with(small, "played"), batch_size=12)
+    for name in ("eigs", "eigsh"):
+        monkeypatch.setattr(linalg, name, none)
+    found = games.inspect(game, game.leading(2, "LM"))
+    assert "0 of 2 eigenvalues (LM) have converged" in capsys.readouterr().out
+    missing = [name for name, value in found.items() if np.isnan(value)]
+    assert missing == ["real_part", "turning", "g_curvature", "d_curvature", "growth"]
+    figure = of_games.spectra({"run": np.zeros(0), "other": np.array([1, 2j + 2])})
+    assert figure.alt.endswith("real parts: run none; other from 1 to 2")
 
 
 def test_dropout_has_no_field(runs_with, small):

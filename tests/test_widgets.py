@@ -244,7 +244,10 @@ def test_the_stop_button_ends_training_with_a_checkpoint():
     with pytest.raises(KeyboardInterrupt, match="stopped after step"):
         train(show=Asks(), steps=500, run_name="stopped", checkpoint_every=500, **TINY)
     assert shows.run.status() == "interrupted" and len(list(shows.run.path.glob("checkpoints/step-*.npz"))) == 1
-    shows.stop.click()  # once more does nothing: the run is over
+    for button in (shows.stop, shows.keep):
+        shows.stop.disabled = shows.keep.disabled = False
+        button.click()  # once more does nothing: the run is over
+        assert shows.line.value == "this run is over: interrupted" and shows.stop.disabled and shows.keep.disabled
 
 
 def test_the_panel_draws_as_often_as_its_share_allows(monkeypatch):

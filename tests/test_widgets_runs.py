@@ -137,6 +137,14 @@ def test_a_run_that_is_written_or_deleted_meanwhile_is_a_line(made):
     assert b.said.value.startswith("3 of 3 runs")
 
 
+def test_copies_of_a_sheet_are_not_steps(made):
+    sheet = made / "first/samples/step-0000100.png"
+    for name in ("step-0000100-1a2b3c4d.png", "step-0000100 (1).png"):  # as syncs keep what changed on both sides
+        shutil.copy(sheet, sheet.with_name(name))
+    b = view()
+    assert [label for label, _ in b.step.options] == ["step 100"] and b.samples.alt == "samples of first at step 100"
+
+
 def test_of_runs_without_a_figure_it_is_said(made):
     for name in ("metrics.csv", "watch.csv"):
         (made / "torn" / name).write_bytes(b"step\xff")
@@ -225,7 +233,9 @@ def test_rows_share_a_label_and_columns_the_noise(runs_with, small):
     assert np.allclose(view.made.x[0], before[0]) and not np.allclose(view.made.x[-1], before[-1])
     assert np.allclose(view.made.x[-1], generate(run, labels=["b"], seed=5).x[0], atol=1e-6)
     view.classes.value = ()
-    assert view.said.value == "choose a class"
+    assert view.said.value == "choose a class" and view.picture.alt == "no series are drawn"
+    view.export.click()  # not the series that were shown before
+    assert view.said.value.startswith("there is nothing to export") and not list(run.path.glob("**/latent-*"))
 
 
 def test_a_click_finds_the_nearest_training_series(runs_with, small):
@@ -325,7 +335,7 @@ def test_data_that_are_gone_are_a_line(runs_with, small, conditioned):
     drawn.second.value = 5
     for v in (drawn, latent(static)):
         assert v.said.value.startswith("no series can be drawn: there is no file")
-        assert v.picture.alt == "no series can be drawn" and v.buttons.buttons[0].disabled
+        assert v.picture.alt == "no series are drawn" and v.buttons.buttons[0].disabled
         v.export.click()
         assert v.said.value.startswith("there is nothing to export") and "image/png" in v._repr_mimebundle_()[0]
 

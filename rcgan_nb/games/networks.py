@@ -11,7 +11,7 @@ from rcgan_nb.generation import networks, training_data
 
 NONE = tf.UnconnectedGradients.ZERO
 DRAWN = 13  # beside the seed, so that no other use of it draws the same series
-RESTARTS = 100  # of Arnoldi's method; a handful are usual
+RESTARTS = 100  # of Arnoldi's and Lanczos' methods; a handful are usual
 
 
 class TrainedGame:
@@ -114,17 +114,19 @@ class TrainedGame:
 
         Args:
             g_factor: turns the generator's rates; 1 leaves them at what the run's own g_factor has made of them.
+        Returns: NaN where Arnoldi's method does not come to an end.
         """
         rates = self.optimiser_rates() * self.rates(g_factor)
-        return float(abs(self.leading(1, "LM", rates, shift=1.0)[0]))
+        return float(max(abs(self.leading(1, "LM", rates, shift=1.0)), default=np.nan))
 
     def least_curvature(self, player) -> float:
         """Least eigenvalue of a player's second derivative of its own loss; below 0 it could gain alone.
 
         Args:
             player: 0 for the generator, 1 for the discriminator.
+        Returns: NaN where Lanczos' method does not come to an end.
         """
-        from scipy.sparse.linalg import LinearOperator, eigsh
+        from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
         own = np.repeat([player == 0, player == 1], self.sizes)
 
@@ -135,8 +137,11 @@ class TrainedGame:
 
         n = self.sizes[player]
         operator = LinearOperator((n, n), matvec=product, dtype=float)
-        options = {"k": 1, "which": "SA", "tol": 1e-3, "v0": np.ones(n), "ncv": min(n, 40)}
-        return float(eigsh(operator, return_eigenvectors=False, **options)[0])
+        options = {"k": 1, "which": "SA", "tol": 1e-3, "v0": np.ones(n), "ncv": min(n, 40), "maxiter": RESTARTS}
+        try:
+            return float(eigsh(operator, return_eigenvectors=False, **options)[0])
+        except ArpackNoConvergence:
+            return np.nan
 
 
 def _flat(tensors):
@@ -166,8 +171,8 @@ def inspect(game, values) -> dict:
     return {
         "g_grad": float(np.linalg.norm(of_g)),
         "d_grad": float(np.linalg.norm(of_d)),
-        "real_part": float(values.real.max()),
-        "turning": float((abs(values.imag) > abs(values.real)).mean()),
+        "real_part": float(max(values.real, default=np.nan)),
+        "turning": float((abs(values.imag) > abs(values.real)).mean()) if len(values) else np.nan,
         "g_curvature": game.least_curvature(0),
         "d_curvature": game.least_curvature(1),
         "growth": game.growth(),

@@ -61,15 +61,16 @@ def spectra(found):
         axis.plot(values.real, values.imag, marker, ms=6, mfc="none", mew=1.3, label=f"{name} (n = {len(values)})")
     axis.axvline(0, color="0.6", lw=0.8, zorder=0)
     values = np.concatenate([*found.values()])
-    if abs(values.real).max() > 1:
+    if (abs(values.real) > 1).any():
         axis.set_xscale("symlog", linthresh=1)
-    if abs(values.imag).max() > 1:
+    if (abs(values.imag) > 1).any():
         axis.set_yscale("symlog", linthresh=1)
     axis.set(xlabel="real part (per unit of learning rate)", ylabel="imaginary part")
     axis.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     seaborn.despine(figure)
-    said = "; ".join(f"{name} from {v.real.min():.3g} to {v.real.max():.3g}" for name, v in found.items())
-    return done(figure, f"Eigenvalues in the complex plane, real parts: {said}")
+    parts = {name: values.real for name, values in found.items()}
+    said = (f"{name} from {p.min():.3g} to {p.max():.3g}" if len(p) else f"{name} none" for name, p in parts.items())
+    return done(figure, f"Eigenvalues in the complex plane, real parts: {'; '.join(said)}")
 
 
 def against(x, lines, *, xlabel, ylabel, level=0.0, log=False):

@@ -5,6 +5,7 @@ import html
 import io
 import math
 import os
+import re
 from pathlib import Path
 
 import ipywidgets
@@ -244,7 +245,8 @@ def _best(run):
 
 
 def _is_sheet(name) -> bool:
-    return name.startswith("samples/step-") and name.endswith(".png")
+    """Copies that a sync kept beside a sheet, named after it and a tag, are none."""
+    return bool(re.fullmatch(r"samples/step-\d+\.png", name))
 
 
 def _step(name) -> str:

@@ -69,11 +69,11 @@ class Latent(base.View):
     def _draw(self, _=None):
         chosen = list(self.classes.value)[:ROWS]
         if self.classes.options and not chosen:
-            return self.say("choose a class")
+            return self._refuse("choose a class")
         try:
             self.made = self._drawn(chosen)
         except (OSError, ValueError) as reason:  # conditions are those of training series, which may be gone
-            return self._refuse(reason)
+            return self._refuse(f"no series can be drawn: {reason}")
         limits = plots.frame(self.made)
         self.curves = self.kind.value == "curves" or (self.made.x.shape[2] == 1 and not self.made.image)
         self.figure = plots.tiles(self.made, rows=ROWS, columns=COLUMNS, limits=limits, curves=self.curves)
@@ -86,9 +86,10 @@ class Latent(base.View):
         self._tell(chosen, limits)
 
     def _refuse(self, reason):
-        self.made = None
-        self.say(f"no series can be drawn: {reason}")
-        self.picture.show(blank("no series can be drawn"))
+        """Show and keep nothing, and say why."""
+        self.made, self.pair.value = None, ""
+        self.say(reason)
+        self.picture.show(blank("no series are drawn"))
         self.buttons.name([])
 
     def _drawn(self, chosen):
@@ -144,7 +145,7 @@ class Latent(base.View):
     def _export(self, _):
         """Write what is shown into the run's folder, series with their provenance."""
         if self.made is None:
-            return self.say("there is nothing to export, as no series can be drawn")
+            return self.say("there is nothing to export, as no series are drawn")
         try:
             self.say(f"{self.told}; written: {self._written()}")
         except OSError as reason:

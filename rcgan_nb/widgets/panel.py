@@ -105,16 +105,25 @@ class Panel(ipywidgets.VBox):
         self.line.value = html.escape(f"{self.text}; this panel took {self.seconds / loop.clock.seconds:.1%}")
 
     def _keep(self, _):
-        self.loop.keep_asked = True
-        self.line.value = "a checkpoint comes after this step"
+        if self._goes_on():
+            self.loop.keep_asked = True
+            self.line.value = "a checkpoint comes after this step"
 
     def _stop(self, _):
-        """What Ctrl-C does: the loop ends its step and keeps a checkpoint. A run that is over is left alone."""
-        if self.run.status() == "running":
+        """What Ctrl-C does: the loop ends its step and keeps a checkpoint."""
+        if self._goes_on():
             self.stop.disabled = self.keep.disabled = True
             self.bar.bar_style = "warning"
             self.line.value = "this step ends, a checkpoint is kept"
             os.kill(os.getpid(), signal.SIGINT)
+
+    def _goes_on(self) -> bool:
+        """Whether the run is being trained still. One that is over is left alone: Ctrl-C and errors end no panel."""
+        status = self.run.status()
+        if status != "running":
+            self.stop.disabled = self.keep.disabled = True
+            self.line.value = f"this run is over: {status}"
+        return status == "running"
 
 
 def answers() -> bool:
