@@ -9,10 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from mail_servers import free_port
+from servers import free_port, until
 
 CODE = Path(__file__).resolve().parents[1]
 SSHD = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
@@ -74,14 +73,6 @@ PartitionName=main Nodes=n1 Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def until(holds, seconds=60):
-    end = time.time() + seconds
-    while not (found := holds()):
-        assert time.time() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
-
-
 class Sshd:
     """An sshd on a free port that lets in whoever has its key; what it keeps lies in a folder of its own."""
 
@@ -97,7 +88,7 @@ class Sshd:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
         self.process = subprocess.Popen([SSHD, "-D", "-f", self.folder / "sshd", "-E", self.folder / "log"])
-        until(self._listens, 20)
+        until(self._listens)
 
     def _listens(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
@@ -129,7 +120,7 @@ class Slurm:
                 for program, *words in ((CONTROLLER,), (SLURMD, "-N", "n1"))
             ]
         try:
-            until(lambda: self.ask("sinfo", "-h", "-o", "%T").strip() == "idle", 30)
+            until(lambda: self.ask("sinfo", "-h", "-o", "%T").strip() == "idle")
         except AssertionError:
             logs = [path.read_text() for path in self.folder.glob("*.log")]
             self.stop()

@@ -10,9 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 from runtime_servers import CLONE, TOKEN, JupyterServer
+from servers import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SIZE = {"width": 1300, "height": 1200}
+PATIENCE = 300_000  # milliseconds that a page may take for anything
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
 # All cells are on the page at once, and no news are asked for.
@@ -43,6 +45,7 @@ class Lab:
         cell.source += "".join(f"\n{key} = {value!r}" for key, value in parameters.items())
         nbformat.write(book, self.server.root / f"{name}.ipynb")
         page = self.browser.new_page(viewport=SIZE)
+        page.set_default_timeout(PATIENCE)
         try:
             yield Page(page, self, name)
         finally:
@@ -62,8 +65,8 @@ class Page:
         self.page, self.lab, self.name, self.errors = page, lab, name, []
         page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         page.goto(f"{lab.server.url}/lab/tree/{name}.ipynb?reset&token={TOKEN}")
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_selector("text=/Python 3.*Idle/", timeout=60_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        page.wait_for_selector("text=/Python 3.*Idle/")
 
     def run_all(self):
         """Choose Run All Cells in the menu; returns when that was."""
@@ -71,10 +74,10 @@ class Page:
         self.page.click(".lm-Menu-item[data-command='runmenu:run-all']")
         return time.monotonic()
 
-    def wait_for_end(self, seconds=120):
+    def wait_for_end(self):
         """Until no cell waits or runs; none may have failed."""
         prompts = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent)"
-        self.page.wait_for_function(f"{prompts}.every(t => /\\d/.test(t)) || {FAILED}.length", timeout=1000 * seconds)
+        self.page.wait_for_function(f"{prompts}.every(t => /\\d/.test(t)) || {FAILED}.length", timeout=2 * PATIENCE)
         failed = self.page.evaluate(FAILED)
         assert not failed, failed[0]
 
@@ -97,6 +100,19 @@ class Page:
         self.page.evaluate("document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0")
         self.keep(what)
         self.page.set_viewport_size(SIZE)
+
+
+def control(page, name, kind):
+    """A control by what is written before it."""
+    label = page.page.locator(f".jupyter-widgets:has(> label:text-is('{name}')) {kind}")
+    return label.first
+
+
+def changed(picture, act):
+    """What a picture was, and that another is there after `act`."""
+    before = picture.get_attribute("src")
+    act()
+    until(lambda: picture.get_attribute("src") != before)
 
 
 # JupyterLab shows a cell's error as it shows what the cell wrote to standard error.

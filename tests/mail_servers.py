@@ -7,7 +7,6 @@ import imaplib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from servers import free_port, until
 
 PASSWORD = "a password, with a comma"
 DOVECOT = shutil.which("dovecot") or shutil.which("/usr/sbin/dovecot")
@@ -60,12 +60,6 @@ userdb {{
 """
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Dovecot:
     """An IMAP server in which users have mailboxes; root starts it as nobody."""
 
@@ -81,20 +75,15 @@ class Dovecot:
                 os.chown(path, account.pw_uid, account.pw_gid)
         as_whom = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
         self.process = subprocess.Popen([DOVECOT, "-F", "-c", self.folder / "conf"], **as_whom)
-        self._wait()
+        until(self._answers)
 
-    def _wait(self):
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError, imaplib.IMAP4.error):
-                self.imap(None).logout()
-                return
-            assert self.process.poll() is None, (self.folder / "log").read_text()
-            time.sleep(0.05)
-        raise AssertionError("Dovecot did not start")
+    def _answers(self):
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with contextlib.suppress(OSError, imaplib.IMAP4.error):
+            return self.imap(None).logout()
 
     def imap(self, user):
-        imap = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        imap = imaplib.IMAP4("127.0.0.1", self.port, timeout=60)
         if user:
             imap.login(user, PASSWORD)
         return imap

@@ -8,21 +8,15 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import nbformat
+from servers import free_port, until
 
 TOKEN = "a-secret-of-the-tests"
 CLONE = Path(__file__).resolve().parents[1]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class JupyterServer:
@@ -44,19 +38,17 @@ class JupyterServer:
         self.wait()
 
     def wait(self):
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError):
-                self.get("/api/status")
-                return
-            assert self.process.poll() is None, (self.folder / "server.log").read_text()
-            time.sleep(0.1)
-        raise AssertionError("the Jupyter server did not start")
+        until(self._answers)
+
+    def _answers(self):
+        assert self.process.poll() is None, (self.folder / "server.log").read_text()
+        with contextlib.suppress(OSError):
+            return self.get("/api/status")
 
     def get(self, path, method="GET"):
         request = urllib.request.Request(self.url + path, method=method)
         request.add_header("Authorization", f"token {self.token}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 
     def kernels(self):
@@ -152,18 +144,16 @@ class Papermill:
     def text(self):
         return "".join(self.lines)
 
-    def until(self, words, timeout=60):
+    def until(self, words):
         """Wait until papermill prints these words."""
-        end = time.monotonic() + timeout
-        while words not in self.text:
-            assert time.monotonic() < end and (self.process.poll() is None or words in self.text), self.text
-            time.sleep(0.02)
+        until(lambda: words in self.text or not self.reader.is_alive())
+        assert words in self.text, self.text
         return self
 
-    def end(self, timeout=60):
+    def end(self):
         """Exit code."""
-        code = self.process.wait(timeout)
-        self.reader.join(5)
+        code = self.process.wait(300)
+        self.reader.join(60)
         return code
 
     def interrupt(self):

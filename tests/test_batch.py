@@ -4,8 +4,8 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +16,7 @@ import psutil
 import pytest
 from nbformat import v4
 from rich.console import Console
+from servers import free_port, until
 
 from rcgan_nb import archive, cli
 from rcgan_nb.runtimes import batch, jobs, link, task
@@ -50,13 +51,6 @@ def begin(*words):
     """`rcgan batch` as a process of its own."""
     command = [sys.executable, "-c", RCGAN, "batch", *map(str, words)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def until(true, seconds=120):
-    end = time.time() + seconds
-    while not true():
-        assert time.time() < end, "it never came about"
-        time.sleep(0.05)
 
 
 def ended(t):
@@ -189,14 +183,14 @@ def test_every_end_is_told_from_every_other_and_only_what_lacks_is_run_again(wri
 
 
 def test_a_job_that_will_not_stop_is_killed_with_its_kernel(writer, tmp_path, monkeypatch):
-    monkeypatch.setattr(task, "GRACE", 1)
-    deaf = "while True:\n    try: time.sleep(600)\n    except KeyboardInterrupt: print('heard', file=open(word, 'w'))"
-    heard = tmp_path / "heard"
+    monkeypatch.setattr(task, "GRACE", 5)
+    heard, ready = tmp_path / "heard", tmp_path / "ready"
+    deaf = f"while True:\n    try: open({str(ready)!r}, 'w'); time.sleep(600)\n"
+    deaf += "    except KeyboardInterrupt: print('heard', file=open(word, 'w'))"
     (one,) = batch.tasks(jobs.grid(writer, {"word": [str(heard)], "then": [deaf]}), "d")
     assert one.claim()
     one.start()
-    until(lambda: ran(tmp_path))
-    time.sleep(0.5)
+    until(ready.exists)
     tree = [psutil.Process(one.process.pid), *psutil.Process(one.process.pid).children(recursive=True)]
     one.job = dataclasses.replace(one.job, limit=0.1)
     until(lambda: ended(one))
@@ -206,10 +200,7 @@ def test_a_job_that_will_not_stop_is_killed_with_its_kernel(writer, tmp_path, mo
 
 
 def test_on_a_jupyter_server_jobs_end_and_stop_alike(writer, tmp_path, monkeypatch):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    with link.server(port) as (address, _):
+    with link.server(free_port()) as (address, _):
         url, token = address.split("/?token=")
         monkeypatch.setenv("RCGAN_JUPYTER_URL", url)
         monkeypatch.setenv("RCGAN_JUPYTER_TOKEN", token)
@@ -253,16 +244,16 @@ def test_two_batches_at_once_share_the_work(writer, tmp_path):
 
 
 def test_interrupted_training_goes_on_from_its_checkpoint(tmp_path, runs, capsys):
-    words = ["--grid", "train.ipynb", "--name", "t", "-p", "steps", "800"]
+    words = ["--grid", "train.ipynb", "--name", "t", "-p", "steps", "1500"]
     words += [word for name, value in DIGITS.items() for word in ("-p", name, str(value))]
     process = begin(*words)
-    until(lambda: '"step": 1' in "".join(p.read_text() for p in runs.glob("t-*/heartbeat.json")), 240)
+    until(lambda: any(re.search(r'"step": [1-9]', p.read_text()) for p in runs.glob("t-*/heartbeat.json")))
     process.send_signal(signal.SIGINT)
     out = process.communicate(timeout=120)[0]
     assert process.returncode == 130 and "Give the same command to go on." in out, out
     (run,) = [archive.Run(path) for path in runs.glob("t-*")]
     step = run.read_json("heartbeat.json")["step"]
-    assert run.status() == "interrupted" and 0 < step < 800
+    assert run.status() == "interrupted" and 0 < step < 1500
     assert f"interrupted: it was stopped; run {run.name} is at step {step}" in out
     cli.main(["batch", *words, "--dry-run"])
     assert f"would go on with run {run.name} from step-{step:07}" in capsys.readouterr().out
@@ -318,12 +309,14 @@ def test_a_long_table_shows_what_runs_or_went_wrong(writer, runs):
 
 
 def test_a_second_ctrl_c_kills(writer, tmp_path):
-    process = begin("--grid", writer, "-p", "then", "try: time.sleep(600)\nexcept KeyboardInterrupt: time.sleep(600)")
-    until(lambda: ran(tmp_path))
-    time.sleep(0.5)
+    ready, heard = tmp_path / "ready", tmp_path / "heard"
+    deaf = f"try: open({str(ready)!r}, 'w'); time.sleep(600)\n"
+    deaf += f"except KeyboardInterrupt: open({str(heard)!r}, 'w'); time.sleep(600)"
+    process = begin("--grid", writer, "-p", "then", deaf)
+    until(ready.exists)
     begun = time.time()
     process.send_signal(signal.SIGINT)
-    time.sleep(1.5)
+    until(heard.exists)
     process.send_signal(signal.SIGINT)
     out = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and time.time() - begun < task.GRACE, out

@@ -5,7 +5,8 @@ import sys
 
 import psutil
 import pytest
-from cluster_servers import CODE, profile, until
+from cluster_servers import CODE, profile
+from servers import until
 from test_batch import make
 
 from rcgan_nb import cli, paths
@@ -199,7 +200,7 @@ def test_jobs_without_slurm_start_at_once_and_end_with_a_word(there, tmp_path, r
     note = tmp_path / "began.txt"
     first = "n: int = 0  # of the job"
     add = f"with open({str(note)!r}, 'a') as file:\n    print(n, file=file)"
-    sleeper = make(tmp_path / "sleeper.ipynb", first, add, "import time; time.sleep(0 if n < 2 else 300)")
+    sleeper = make(tmp_path / "sleeper.ipynb", first, add, "import time; time.sleep(0 if n < 2 else 900)")
     words = ["submit", "there", "--workers", "2", "batch", "--grid", str(sleeper), "-p", "n", "1", "2"]
     assert cli.main(["cluster", *words[:4], "--dry-run", *words[4:]]) == 0
     assert "would start 2 at once" in capsys.readouterr().out and not list((there / "jobs").iterdir())
@@ -207,10 +208,12 @@ def test_jobs_without_slurm_start_at_once_and_end_with_a_word(there, tmp_path, r
     job = next((there / "jobs").iterdir()).name
     assert f"job {job}" in capsys.readouterr().out
     until(lambda: note.exists() and len(note.read_text().split()) == 2)
+    states = there.glob  # of the jobs, as they stand there
+    until(lambda: any('"finished"' in path.read_text() for path in states("**/batches/sleeper/*/state.json")))
     host = cluster.profile("there")
     assert [(w["job"], w["worker"], w["state"]) for w in slurm.workers(host)] == [(job, k, "RUNNING") for k in "12"]
     # A stranger whose process has a worker's number now: it began at another time.
-    stranger = subprocess.Popen(["sleep", "60"])
+    stranger = subprocess.Popen(["sleep", "900"])
     with open(there / "jobs" / job / "pids", "a") as file:
         file.write(f"3 {stranger.pid} Thu Jan  1 00:00:00 1970\n")
     assert cli.main(["cluster", "cancel", "there", job, "--dry-run"]) == 0

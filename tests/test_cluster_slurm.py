@@ -5,7 +5,8 @@ import signal
 
 import numpy as np
 import pytest
-from cluster_servers import profile, until
+from cluster_servers import profile
+from servers import until
 from test_batch import make
 
 from rcgan_nb import cli, train
@@ -75,7 +76,7 @@ def test_an_array_shares_a_batch_and_what_waits_can_be_cancelled(there, tmp_path
     )
     assert cli.main(["cluster", "cancel", "hpc", second.name]) == 0
     assert f"{second.name}: ends worker 1 (pending)" in capsys.readouterr().out
-    until(lambda: {w["state"] for w in workers(host) if w["job"] == first.name} == {"COMPLETED"}, 300)
+    until(lambda: {w["state"] for w in workers(host) if w["job"] == first.name} == {"COMPLETED"})
     assert [w["state"] for w in workers(host) if w["job"] == second.name] == ["CANCELLED"]
     assert sorted(note.read_text().split()) == ["0", "1"]
     assert cli.main(["cluster", "pull", "hpc"]) == 0
@@ -88,7 +89,7 @@ def test_a_job_that_meets_its_time_limit_comes_back_and_ends_as_an_unbroken_one(
     host, far = cluster.profile("hpc"), Run(there / "runs/long")
     job = next((there / "jobs").glob("train-*"))
     number = (job / "id").read_text().strip()
-    until(lambda: list(far.path.glob("checkpoints/step-*")), 300)
+    until(lambda: list(far.path.glob("checkpoints/step-*")))
     # Held until Slurm speaks, which looks at limits twice a minute: how fast this machine is must not matter.
     pid = far.read_json("heartbeat.json")["pid"]
     os.kill(pid, signal.SIGSTOP)
@@ -96,15 +97,15 @@ def test_a_job_that_meets_its_time_limit_comes_back_and_ends_as_an_unbroken_one(
     minutes = slurm.ask("squeue", "-h", "-r", "-j", number, "-o", "%M").split(":")[-2]
     slurm.ask("scontrol", "update", f"JobId={number}", f"TimeLimit={int(minutes) + 2}")
     unbroken = train(**SETTINGS | {"run_name": "unbroken"})
-    until(lambda: "stopping train.ipynb" in (job / "log-1.txt").read_text(), 90)
+    until(lambda: "stopping train.ipynb" in (job / "log-1.txt").read_text())
     os.kill(pid, signal.SIGCONT)
-    until(lambda: workers(host)[0]["state"] == "PENDING", 60)
+    until(lambda: workers(host)[0]["state"] == "PENDING")
     assert far.status() == "interrupted" and 50 <= far.read_json("heartbeat.json")["step"] < SETTINGS["steps"]
     assert cli.main(["cluster", "status", "hpc"]) == 0
     assert "BeginTime" in (out := capsys.readouterr().out) and "interrupted" in out
     # Slurm lets what was requeued wait for two minutes; nobody here has to.
     slurm.ask("scontrol", "update", f"JobId={number}", "StartTime=now", "TimeLimit=60")
-    until(lambda: workers(host)[0]["state"] == "COMPLETED", 300)
+    until(lambda: workers(host)[0]["state"] == "COMPLETED")
     assert far.status() == "finished" and len(far.read_json("segments.json")) == 2
     assert cli.main(["cluster", "pull", "hpc"]) == 0
     here = Run(runs / "long")
@@ -127,7 +128,7 @@ def test_workers_of_a_sweep_share_its_trials(there, tmp_path, runs, capsys):
     assert submit("--gres", "gpu:1", "sweep", space) == 1 and not (there / "runs/sweeps").exists()
     assert submit("--workers", "2", "sweep", space) == 0
     host, job = cluster.profile("hpc"), next((there / "jobs").glob("rates-*")).name
-    until(lambda: {w["state"] for w in workers(host) if w["job"] == job} == {"COMPLETED"}, 300)
+    until(lambda: {w["state"] for w in workers(host) if w["job"] == job} == {"COMPLETED"})
     capsys.readouterr()
     assert cli.main(["cluster", "pull", "hpc"]) == 0 and (runs / "sweeps/rates/.pulled").exists()
     assert cli.main(["sweep", "status", "rates"]) == 0 and "2 finished" in capsys.readouterr().out

@@ -16,6 +16,7 @@ from drive_mirror import ids, mirrored, run_in_drive, segments, write
 from drive_server import FAULTS
 from googleapiclient.errors import HttpError
 from pydrive2.files import ApiRequestError
+from servers import until
 
 from drive_sync import faults
 from drive_sync.__main__ import main
@@ -62,8 +63,7 @@ def killed_at_random(words, drive, chance):
     """Start a sync and kill it after some requests; returns whether it was alive until then."""
     process = subprocess.Popen([*SYNC, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     enough = len(drive.asked) + chance.randrange(60, 350)
-    while len(drive.asked) < enough and process.poll() is None:
-        time.sleep(0.001)
+    until(lambda: len(drive.asked) >= enough or process.poll() is not None, every=0.001)
     time.sleep(chance.random() / 50)
     process.send_signal(signal.SIGKILL)
     return process.wait() == -signal.SIGKILL
@@ -270,12 +270,11 @@ def test_ctrl_c_ends_soon_and_the_next_sync_goes_on(drive, here):
     run_in_drive(drive, "r", files)
     slowly = os.environ | {"RCGAN_DRIVE_PAUSE": "30"}
     process = subprocess.Popen([*SYNC, "pull"], stderr=subprocess.PIPE, env=slowly)
-    while sum("alt=media" in path for _, path in drive.asked) < 10:
-        time.sleep(0.001)
+    until(lambda: sum("alt=media" in path for _, path in list(drive.asked)) >= 10, every=0.001)
     drive.faults, drive.chance = 10**6, 1.0  # from now on all of them wait
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and b"stopped; the same command goes on" in said
     drive.faults, kept = 0, mirrored(here)
     assert len(kept) >= 5 and main(["pull"]) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drive_server import LocalDrive
-from lab_page import CLONE, lab  # noqa: F401  a fixture
+from lab_page import CLONE, changed, control, lab  # noqa: F401  a fixture
 
 from rcgan_nb import train
 from rcgan_nb.series import SeriesSet
@@ -47,7 +47,7 @@ def look(lab):  # noqa: F811
         begun = time.monotonic()
         with lab.opened(name, **parameters) as page:
             page.run_all()
-            page.wait_for_end(600)
+            page.wait_for_end()
             act(page)
             print(f"{name}: {time.monotonic() - begun:.0f} s")
             page.keep_whole("whole")
@@ -128,22 +128,36 @@ def test_sync(look, surroundings):
     assert (look.runs / "elsewhere-1/metrics.csv").read_bytes() == b"step"
 
 
+def test_conditions_go_across(lab, trained):  # noqa: F811
+    """What the latent explorer of test_lab.py has no menu for: its runs take labels only."""
+    with lab.opened("generate", run="short-1", count=20) as page:
+        page.run_all()
+        grid = page.picture("24 series as pictures on one scale, 8 in a row")
+        grid.wait_for()
+        page.wait_for_end()
+        changed(grid, lambda: control(page, "across", "select").select_option("condition"))
+        page.page.wait_for_selector(".widget-html:has-text('from left to right condition of draw 0 to 1')")
+        grid.scroll_into_view_if_needed()
+        page.keep("conditions")
+        assert page.errors == []
+
+
 def test_review(look, trained):
     """Questions are answered by clicks; run again, the notebook counts and shows what was answered."""
 
     def rate(page):
         assert page.page.locator("text=no answers yet").count() == 2  # in the cell and below it
         for left, answer in ((3, "left"), (2, "left"), (1, "right")):
-            page.page.wait_for_selector(f".widget-html:has-text('({left} left)')", timeout=60_000)
+            page.page.wait_for_selector(f".widget-html:has-text('({left} left)')")
             assert page.page.locator(".jupyter-widgets img").count() == 2
             page.keep(f"{left}-left")
             page.page.click(f"button:has-text('the {answer} one')")
-        page.page.wait_for_selector(".widget-html:has-text('Nothing is left to rate')", timeout=60_000)
+        page.page.wait_for_selector(".widget-html:has-text('Nothing is left to rate')")
         (kept,) = (look.runs / "reviews/review/answers").iterdir()
         lines = [json.loads(line) for line in kept.read_text().splitlines()]
         assert sorted(line["item"] for line in lines) == [1, 2, 3] and [line["answer"] for line in lines] == [1, 1, 2]
         page.run_all()
-        page.picture(SCORES).wait_for(timeout=60_000)
+        page.picture(SCORES).wait_for()
         page.wait_for_end()
 
     text = look("review", SCORES, act=rate, runs="short-1,short-2")

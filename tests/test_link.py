@@ -1,16 +1,16 @@
 """The link for Colab's page: a real server, and a real browser where there is one."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
+from servers import free_port, until
 
 from rcgan_nb import cli
 from rcgan_nb.runtimes import link
@@ -45,12 +45,6 @@ PAGE = """async ([address, token]) => {
 }"""
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def linked():
     """`rcgan colab link` as a user runs it: process, port, token, what it said."""
@@ -65,7 +59,7 @@ def linked():
     token = re.search(rf"http://localhost:{port}/\?token=(\w+)\n", said)[1]
     yield process, port, token, said
     process.send_signal(signal.SIGHUP)  # if the last test did not end it
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def test_it_says_what_to_click_and_what_it_exposes(linked):
@@ -104,6 +98,11 @@ def test_no_port_is_no_port(capsys):
     assert "a port is a number from 1 to 65535, but 70000 came" in capsys.readouterr().err
 
 
+def _answers(port):
+    with contextlib.suppress(OSError):
+        return link.ask(port)
+
+
 @pytest.fixture(scope="module")
 def open_server():
     """A server that somebody started carelessly: everywhere, for all, without a token."""
@@ -113,16 +112,10 @@ def open_server():
     command = [sys.executable, "-m", "jupyter", "server", *flags]
     environment = os.environ | {"JUPYTER_NO_CONFIG": "1"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    end = time.time() + 60
-    while time.time() < end:
-        try:
-            link.ask(port)
-            break
-        except OSError:
-            time.sleep(0.1)
+    until(lambda: _answers(port))
     yield process.pid, port
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
 
 
 def test_the_check_finds_every_door_that_is_open(open_server):
@@ -201,7 +194,7 @@ def test_ctrl_c_ends_server_and_kernels_and_leaves_nothing(linked):
     tree = psutil.Process(process.pid).children(recursive=True)
     folder = os.path.dirname(tree[0].environ()["JUPYTER_RUNTIME_DIR"])
     process.send_signal(signal.SIGINT)
-    out = process.communicate(timeout=30)[0]
+    out = process.communicate(timeout=60)[0]
     assert process.returncode == 0 and "The server has ended, its kernels with it." in out
     psutil.wait_procs(tree, timeout=5)
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in tree)

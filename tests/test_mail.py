@@ -11,8 +11,9 @@ import types
 from email import policy
 
 import pytest
-from mail_servers import PASSWORD, Delivers, Dovecot, Keeps, free_port, needs_dovecot, smtp_server
+from mail_servers import PASSWORD, Delivers, Dovecot, Keeps, needs_dovecot, smtp_server
 from runs_made import picture
+from servers import free_port
 
 from rcgan_nb import mail
 

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from servers import until
 
 from rcgan_nb import archive, train
 from rcgan_nb.archive import checkpoint
@@ -81,23 +81,25 @@ def test_a_row_cut_short_and_rows_beyond_the_checkpoint_are_forgotten(unbroken):
     assert_same(train(resume="cut", steps=12), unbroken["stable"])
 
 
+def logged(folder):
+    """The last step of a run's metrics, 0 as long as it has no checkpoint to go on from."""
+    if not any(folder.glob("checkpoints/step-*.npz")) or not (folder / "metrics.csv").exists():
+        return 0
+    rows = (folder / "metrics.csv").read_text().splitlines()
+    return int(rows[-1].split(",")[0] or 0) if len(rows) > 1 else 0
+
+
 def test_kills_at_any_moment_change_nothing(unbroken, runs):
     """SIGKILL three times, later each time; the last attempt runs to the end. Thirty times: benchmarks/kills.py."""
     values = ", ".join(f"{k}={v!r}" for k, v in (SETTINGS | {"run_name": "killed"}).items())
     for attempt, moment in enumerate((3, 6, 9)):
         call = f"train(steps=12, {values})" if attempt == 0 else "train(resume='killed')"
         process = subprocess.Popen([sys.executable, "-c", f"from rcgan_nb import train; {call}"], env=os.environ)
-        heartbeat = runs / "killed" / "metrics.csv"
-        deadline = time.time() + 120
-        while process.poll() is None and time.time() < deadline:
-            if heartbeat.exists() and any((runs / "killed").glob("checkpoints/step-*.npz")):
-                rows = heartbeat.read_text().splitlines()
-                if len(rows) > 1 and int(rows[-1].split(",")[0] or 0) >= moment:
-                    break
-            time.sleep(0.01)
+        until(lambda process=process, moment=moment: process.poll() is not None or logged(runs / "killed") >= moment)
         process.send_signal(signal.SIGKILL)
         process.wait()
     run = archive.find("killed")
+    assert len(run.read_json("segments.json")) > 1  # one was killed at least
     if run.status() != "finished":
         assert run.status() == "killed"
         train(resume="killed")

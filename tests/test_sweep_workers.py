@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import psutil
 import pytest
 import yaml
+from servers import until
 
 from rcgan_nb import archive, cli, generate
 from rcgan_nb.sweep import Sweep, results, workers
@@ -37,26 +37,24 @@ def step_of(run):
     return 0
 
 
-def until(true, seconds=180):
-    end = time.time() + seconds
-    while not true():
-        assert time.time() < end, "it never came about"
-        time.sleep(0.05)
-
-
 def test_killed_workers_and_trials_are_gone_on_with_and_the_best_is_trained_again(tmp_path, runs, capfd):
     path = written(
         tmp_path,
         space={"learning_rate": [0.001, 0.002]},
-        settings=TINY | {"steps": 400},
+        settings=TINY | {"steps": 1000},
         goal="tstr",
         finalists=1,
         final_seeds=1,
     )
     process = begin("start", path, "--workers", 2)
     first, second = (archive.Run(runs / name) for name in ("s-0000", "s-0001"))
-    until(lambda: min(step_of(first), step_of(second)) > 50)
-    tasks = {task.run: task for task in Sweep.open("s").tasks()}
+    tasks = {}
+    for run in (first, second):  # the first waits until the second is as far
+        until(lambda run=run: step_of(run) > 50)
+        tasks = {task.run: task for task in Sweep.open("s").tasks()}
+        if run is first:
+            os.killpg(tasks["s-0000"].state["pid"], signal.SIGSTOP)
+    os.killpg(tasks["s-0000"].state["pid"], signal.SIGCONT)
     os.kill(tasks["s-0000"].owner()["pid"], signal.SIGKILL)  # its training lives on, and is watched by the next worker
     os.kill(tasks["s-0001"].owner()["pid"], signal.SIGKILL)
     os.killpg(tasks["s-0001"].state["pid"], signal.SIGKILL)
@@ -69,7 +67,7 @@ def test_killed_workers_and_trials_are_gone_on_with_and_the_best_is_trained_agai
     assert begun[0] == [0] and begun[1][0] == 0 and begun[1][1] >= 50 and len(begun[1]) == 2
     assert [len(tasks[run.name].attempts()) for run in (first, second)] == [2, 2]
     for trial, run in zip(sweep.trials(), (first, second), strict=True):
-        assert run.config.learning_rate == trial.params["learning_rate"] and run.config.steps == 400
+        assert run.config.learning_rate == trial.params["learning_rate"] and run.config.steps == 1000
         found = run.read_json("validation.json")
         assert trial.value == found["tstr"] > 0 and found["mmd2"] == min(run.watch()["mmd2"])
         assert [round(v, 9) for v in trial.intermediate_values.values()] == [round(-v, 9) for v in run.watch()["mmd2"]]

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from servers import until
 
 from rcgan_nb import archive, evaluate, load, train
 from rcgan_nb.archive import checkpoint
@@ -234,10 +235,8 @@ def begun(runs, *settings):
     code = f"from rcgan_nb import train; train(dataset='digits', run_name='victim', {values})"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     metrics = runs / "victim" / "metrics.csv"
-    deadline = time.time() + 120
-    while not (metrics.exists() and metrics.read_text().count("\n") > 3):
-        assert process.poll() is None and time.time() < deadline, process.communicate()[0]
-        time.sleep(0.2)
+    until(lambda: process.poll() is not None or (metrics.exists() and metrics.read_text().count("\n") > 3))
+    assert process.poll() is None, process.communicate()[0]
     return process
 
 

@@ -85,5 +85,6 @@ class View(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **options):
         data = super()._repr_mimebundle_(**options) if live() else {"text/plain": self.said.value}
+        data["text/html"] = self.picture.value  # as pages made by nbconvert drop the words of a bare picture
         data["image/png"] = base64.b64encode(self.picture.data).decode()
         return data, {"image/png": {"alt": self.picture.alt}}
