@@ -10,8 +10,8 @@ DRIVE ?=
 BIN := .venv/bin
 ENV := .venv/complete
 RUNS := $(or $(RCGAN_RUNS),runs)
-# papermill hands the notebook's own output to the terminal, living progress line included.
-PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file -
+# papermill hands what the notebook says to the terminal, living progress line and warnings included.
+PAPERMILL := $(BIN)/papermill --no-progress-bar --stdout-file - --stderr-file -
 
 .PHONY: env train evaluate test lint lab docs wheel lock clean
 
@@ -47,7 +47,7 @@ lint: $(ENV)
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 lab: $(ENV)
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
 # What Sphinx needs is not in the lock, and may not move what is.
 .venv/sphinx: $(ENV)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rcgan_nb import plots
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import GenerateConfig
@@ -50,6 +51,17 @@ def drawn(run, gan, noise, wanted) -> SeriesSet:
     per_step = None if wanted.conditions is None else held(wanted.conditions, wanted.lengths)  # as the networks saw it
     info = {**facts["summary"], "name": f"synthetic {facts['summary'].get('name', 'series')}", "run": run.name}
     return replace(made, static=wanted.static, conditions=per_step, info=info)
+
+
+def pictures_of_networks(run) -> list:
+    """Figures of a run's generator and discriminator, layer by layer over time, also written into its `figures/`."""
+    from rcgan_nb.networks.outline import outline
+
+    gan, figures = networks(run), []
+    for player in ("generator", "discriminator"):
+        figure = plots.network(outline(getattr(gan, player)), title=f"{player} {getattr(run.config, player)}")
+        figures.append(plots.save(figure, run.folder("figures") / f"{player}.png"))
+    return figures
 
 
 def training_data(run) -> SeriesSet:

@@ -19,7 +19,7 @@ from nbconvert import HTMLExporter
 from review_made import PEOPLE, links, people, reply
 from runs_made import process, run_at
 
-from rcgan_nb import archive, config, load
+from rcgan_nb import archive, config, load, train
 from rcgan_nb.evaluation import Report
 from rcgan_nb.games import TheoryConfig
 from rcgan_nb.review import ReviewConfig
@@ -181,14 +181,18 @@ def test_evaluate_clinical_tasks(tmp_path):
     y = (level > 80).astype(np.int32)
     x = np.where(observed, level[:, None, None] + random.normal(size=observed.shape), 0)
     pulse = SeriesSet(x=x, y=y, observed=observed, classes=("lived", "died"), features=("HR",))
-    settings = ["-p", "dataset", str(pulse.save(tmp_path / "pulse.npz")), "-p", "run_name", "pulse"]
-    papermill("train", tmp_path / "t.ipynb", *TINY, "-p", "batch_size", "8", *settings)
+    run = train(
+        dataset=str(pulse.save(tmp_path / "pulse.npz")), run_name="pulse", steps=6, hidden_units=8, batch_size=8
+    )
     judge = ["-p", "judges", "svm", "-p", "judge_seeds", "1", "-p", "epochs", "1", "-p", "tasks", "label, HR<80"]
     done = papermill("evaluate", tmp_path / "e.ipynb", "-p", "run", "pulse", *judge, "--log-output")
-    measures = {r["measure"] for r in Report.read(archive.find("pulse").path / "evaluation.json").rows}
+    measures = {r["measure"] for r in Report.read(run.path / "evaluation.json").rows}
     assert {"auroc label", "auprc label", "auroc HR<80", "auprc HR<80", "observed"} < measures
     assert "tests of the laws need 20, and are left out" in done.stdout + done.stderr
     assert "left out: there are 18 held-out persons" in done.stdout + done.stderr
+    assert all(
+        f'alt="{player}, ' in (run.path / "report.html").read_text() for player in ("generator", "discriminator")
+    )
 
 
 def test_deidentify(tmp_path, runs):
@@ -376,14 +380,3 @@ def test_bad_parameters_stop_before_a_run_is_made(tmp_path, runs, parameters, me
     done = papermill("train", tmp_path / "out.ipynb", *parameters, check=False)
     assert done.returncode != 0 and message in done.stderr
     assert not runs.exists()
-
-
-def test_make_adds_to_a_log_what_a_notebook_says(tmp_path, runs):
-    log = tmp_path / "log"
-    log.write_text("before\n")
-    command = ["make", "train", f"BIN={Path(sys.executable).parent}", "ENV=README.md", "--old-file=README.md"]
-    with log.open("a") as out:
-        done = subprocess.run([*command, f"ARGS={' '.join(TINY)}"], cwd=NOTEBOOKS.parent, stdout=out, timeout=300)
-    said = log.read_text()
-    assert done.returncode == 0 and said.startswith("before\n") and "step 6/6" in said
-    assert said.endswith("Judge it with: make evaluate\n")

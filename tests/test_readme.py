@@ -1,10 +1,13 @@
 """What the README says is so: its script runs, its numbers are those that were kept."""
 
+import os
 import re
 import runpy
+import subprocess
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -25,6 +28,47 @@ def test_script_runs(tmp_path, monkeypatch, capsys):
     runpy.run_path(str(tmp_path / "script.py"))  # the project's own text, in a folder of the test's own
     assert (tmp_path / "synthetic.npz").exists()
     assert "distance_ratio" in capsys.readouterr().out
+
+
+def table_of(section):
+    """A long table of 40 persons' two stays each, with the columns that README shows; one stay fills no window."""
+    columns, *_ = re.search(r"```\n(series,time,.*?)```", section, re.S).group(1).splitlines()
+    random, rows = np.random.default_rng(0), [columns]
+    for k in range(80):
+        for hour in range(24 if k else 20):
+            values = [90 + 10 * np.sin(hour / 4 + k), 20 + random.normal(), 97 + random.normal()]
+            cells = ["" if random.random() < 0.1 else f"{value:.1f}" for value in values]
+            rows.append(",".join([f"{200_000 + k}", f"2107-03-{4 + k % 20:02} {hour:02}:00", *cells, f"{k // 2}"]))
+    return "\n".join(rows) + "\n"
+
+
+def test_own_table_goes_from_the_clone_to_a_picture(tmp_path):
+    """README's lines as they stand, but for few steps and one seed of judges; what they say is added to a log."""
+    if subprocess.run(["make", "--question", ".venv/complete"], cwd=ROOT).returncode:
+        pytest.skip("runs where make env has made the environment")
+    section = README.read_text().split("## Your own table")[1].split("\n## ")[0]
+    (tmp_path / "icu.csv").write_text(table_of(section))
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    surroundings = os.environ | {"HOME": str(tmp_path), "RCGAN_RUNS": str(tmp_path / "runs")}
+
+    def typed(line, folder=ROOT):
+        with log.open("a") as out:
+            subprocess.run(line, shell=True, cwd=folder, env=surroundings, stdout=out, check=True, timeout=600)
+        return log.read_text()
+
+    _, train, evaluate, _ = [line.split("  #")[0].strip() for line in section.split("```\n")[3].splitlines()]
+    said = typed(train.replace("steps 300", "steps 6 -p hidden_units 8 -p batch_size 16"))
+    assert said.startswith("before\n") and "step 6/6" in said and said.endswith("Judge it with: make evaluate\n")
+    assert "20 of 1916 rows fill no window of 24 steps and are left out, among them 1 whole series" in said  # a warning
+    page = typed(f'{evaluate} ARGS="-p judge_seeds 1 -p epochs 1"').splitlines()[-1].split(": ")[1]
+    assert "<img" in Path(page).read_text() and Path(page).name == "report.html"
+    books = re.findall(r"`(\w+)\.ipynb`", section)
+    assert books == ["plot_series", "runs", "generate"] and 'dataset = "/home/you/icu.csv"`, `seq_len = 24' in section
+    for book in books:
+        given = f"-p dataset {tmp_path}/icu.csv -p seq_len 24" if book == "plot_series" else ""
+        typed(f"{ROOT}/.venv/bin/papermill {book}.ipynb {tmp_path}/{book}.ipynb {given}", ROOT / "notebooks")
+        assert "image/png" in (tmp_path / f"{book}.ipynb").read_text()
 
 
 def test_results_are_those_kept():

@@ -21,6 +21,10 @@ def live() -> bool:
     return "cellId" in parent.get("metadata", {}) or "google.colab" in sys.modules
 
 
+def menu(description, options):
+    return ipywidgets.Dropdown(description=description, options=options)
+
+
 class Picture(ipywidgets.HTML):
     """A figure on the page."""
 

@@ -44,11 +44,11 @@ class Browser(base.View):
         table["mmd2"] = [f"{best:.5f}" if (best := _best(run)) is not None else "" for run in runs]
         self.table, self.runs, self.read = table, runs, {}
         self.filter = ipywidgets.Text(description="filter", placeholder="words, or column=value")
-        self.state = _menu("status", ["all", *sorted(set(table["status"]))])
-        self.sort = _menu("sort by", list(SHOWN))
+        self.state = base.menu("status", ["all", *sorted(set(table["status"]))])
+        self.sort = base.menu("sort by", list(SHOWN))
         self.down = ipywidgets.ToggleButton(description="downwards", value=False)
         self.chosen = ipywidgets.SelectMultiple(rows=10, layout={"width": "100%"})
-        self.figure = _menu("figure", [])
+        self.figure = base.menu("figure", [])
         self.step = ipywidgets.SelectionSlider(options=[("no samples", "")], description="samples")
         self.samples, self.lines = base.Picture(), base.Picture()
         self.differences, self.place, self.report = ipywidgets.HTML(), ipywidgets.HTML(), ipywidgets.HTML()
@@ -173,10 +173,6 @@ class Browser(base.View):
             for run in self.runs
             if run.name in names | begun or ids & set(run.segments) or lineage.started_from(run).get("run") in names
         ]
-
-
-def _menu(description, options):
-    return ipywidgets.Dropdown(description=description, options=options)
 
 
 def names_apart(runs) -> list[str]:

@@ -37,9 +37,9 @@ class Explorer(base.View):
     def __init__(self, dataset, options):
         known = [*data.SETS, *sorted(p.stem for p in (paths.runs() / "prepared").glob("*.npz"))]
         self.first, self.options, self.loaded, self.shown, self.name = dataset, options, None, None, ""
-        self.dataset = _menu("data set", [*dict.fromkeys([dataset, *known])])
-        self.part, self.label = _menu("part", PARTS), _menu("class", [ALL])
-        self.feature, self.scaler = _menu("feature", [ALL]), _menu("scaler", [ORIGINAL, *SCALERS])
+        self.dataset = base.menu("data set", [*dict.fromkeys([dataset, *known])])
+        self.part, self.label = base.menu("part", PARTS), base.menu("class", [ALL])
+        self.feature, self.scaler = base.menu("feature", [ALL]), base.menu("scaler", [ORIGINAL, *SCALERS])
         self.hide = ipywidgets.Text(description="hide", placeholder="feature:first-last", continuous_update=False)
         self.downsample = ipywidgets.BoundedIntText(1, min=1, description="steps in 1")
         self.kind = ipywidgets.ToggleButtons(options=["pictures", "curves"])
@@ -149,10 +149,6 @@ class Explorer(base.View):
         """Show one series large, as a picture and as curves."""
         k = self.page.value * CELLS + place
         self.large.show(plots.large(self.shown.take([k]), title=self._name(k)))
-
-
-def _menu(description, options):
-    return ipywidgets.Dropdown(description=description, options=options)
 
 
 def _only(s, k):
