@@ -321,7 +321,7 @@ class DeidentifyConfig(DataConfig):
     hide: str = setting("male>0.5, age>65", "static values to hide, by a limit; empty hides the person")
     weights: str = setting("0,1,10", "of the adversary, separated by commas; the set of the last is written")
     steps: int = setting(3000, "updates of each encoder-decoder", low=1)
-    seed: int = setting(0, "equal seeds give equal sets", low=0, high=2**31 - 1)
+    seed: int = setting(0, "equal seeds give equal series, each time in another order", low=0, high=2**31 - 1)
     output: str = setting("", "file to write; empty makes deidentified.npz under runs/")
 
     def __post_init__(self):

@@ -195,13 +195,15 @@ def _divergence(share, logits):
     return tf.reduce_sum(share * (tf.math.log(share) - tf.nn.log_softmax(logits)), axis=1)
 
 
-def released(s, *, hide="", seed=0):
+def released(s, *, hide=""):
     """The series without what stands beside them: in new order, without groups and the static values that were hidden.
 
-    Args: s, hide, seed: as `removed` took them. A static vector of which nothing is left is None.
+    The order has no seed that one could try to undo it with, and is another each time.
+
+    Args: s, hide: as `removed` took them. A static vector of which nothing is left is None.
     """
     columns = {trait.column for trait in traits.parse(hide, s)} if hide.strip() else set()
-    mixed = s.take(np.random.default_rng([seed, 33]).permutation(len(s)))
+    mixed = s.take(np.random.default_rng().permutation(len(s)))
     mixed = dataclasses.replace(mixed, groups=None)
     if not columns:
         return mixed
@@ -221,7 +223,7 @@ def write(config, s):
         raise ValueError(f"output {path.name} must be an .npz, which holds masks and conditions, too.")
     if config.output and not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} into; make it first.")
-    made = released(s, hide=config.hide, seed=config.seed)
+    made = released(s, hide=config.hide)
     return dataclasses.replace(made, info=made.info | {"deidentified": config.to_dict() | {"output": ""}}).save(path)
 
 
@@ -236,6 +238,7 @@ def tried(config, progress=print) -> tuple[object, dict, list[dict]]:
     """
     data = load(**config.load_arguments())
     options = {"hide": config.hide, "steps": config.steps, "seed": config.seed, "progress": progress}
+    _require_answers(data.part("test"), config.hide)
     sets = {f"weight {weight:g}": removed(data, weight=weight, **options) for weight in config.numbers()}
     judged, asking = dict(sets), {"seed": config.seed, "progress": progress}
     if data.observed is not None or data.lengths is not None:  # they stay, and are the least that can be told
@@ -245,6 +248,16 @@ def tried(config, progress=print) -> tuple[object, dict, list[dict]]:
     rows = [] if config.hide else identity.identity(data, judged, **asking)
     rows += traits.traits(data, judged, ask=ask, **asking) + _kept(data, sets, config.seed)
     return data, sets, rows
+
+
+def _require_answers(test, hide):
+    """Refuse, before anything is trained, traits of which nobody could say whether they were removed."""
+    for trait in traits.parse(hide, test) if hide.strip() else ():
+        if len(np.unique(trait.answers(test))) < 2:
+            raise ValueError(
+                f"trait {str(trait)!r} is the same for all {len(test)} test series, so that nobody can tell whether it "
+                "was removed; give another limit, or split otherwise."
+            )
 
 
 def _kept(data, sets, seed):

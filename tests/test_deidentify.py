@@ -103,6 +103,15 @@ def test_what_cannot_be_hidden_is_refused(patients, hide, message):
         removal.removed(patients, hide=hide)
 
 
+def test_what_the_test_part_cannot_tell_is_refused_before_anything_is_trained(patients, tmp_path, monkeypatch):
+    static = patients.static.copy()
+    static[patients.split == 2, 1] = 1
+    path = dataclasses.replace(patients, static=static).save(tmp_path / "set.npz")
+    monkeypatch.setattr(removal, "removed", lambda *_, **__: pytest.fail("it was trained"))
+    with pytest.raises(ValueError, match="trait 'male' is the same for all 132 test series"):
+        removal.tried(config.DeidentifyConfig(dataset=str(path), hide="male", variables=""))
+
+
 def test_a_label_that_is_the_person_is_refused(data):
     names, y = np.unique(data.groups, return_inverse=True)
     with pytest.raises(ValueError, match="the label tells the person, and is to be kept; load the set without labels"):
@@ -119,6 +128,9 @@ def test_what_is_released_does_not_say_what_was_hidden(patients, tmp_path):
     assert sorted(order) == list(range(400)) != order
     assert np.array_equal(made.x, patients.x[order]) and np.array_equal(made.y, patients.y[order])
     assert removal.released(named, hide="male, age>65").static is None
+    guess = np.random.default_rng([settings.seed, 33]).permutation(400)  # an order that a seed gives is no secret
+    again = [removal.released(named).x for _ in range(2)]
+    assert not np.array_equal(*again) and not any(np.array_equal(x, patients.x[guess]) for x in (made.x, *again))
     with pytest.raises(FileNotFoundError, match="there is no folder .*; make it first"):
         removal.write(dataclasses.replace(settings, output=str(tmp_path / "no" / "set.npz")), named)
     with pytest.raises(ValueError, match=r"output set.csv must be an .npz"):
