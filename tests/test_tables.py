@@ -4,6 +4,7 @@ import pytest
 
 from rcgan_nb import data
 from rcgan_nb.data import tables
+from rcgan_nb.series import SeriesSet
 
 
 def table(lengths=(6, 6, 4), **columns):
@@ -138,6 +139,23 @@ def test_unreadable_tables(tmp_path, text):
     (tmp_path / "bad.parquet").write_bytes(b"PAR1" + text.encode("latin1"))
     with pytest.raises(ValueError, match="bad.parquet cannot be read as a table"):
         data.load(str(tmp_path / "bad.parquet"))
+
+
+def test_series_of_a_large_table_stay_whole_where_their_names_change_kind(tmp_path):
+    """A column's kind is not guessed anew for every part of a file: 1 of one part is 1 of the next."""
+    numbers = np.repeat(np.arange(40_000), 10)
+    names = [*numbers.astype(str), *["A0"] * 10, *["A1"] * 10]
+    text = "series,time,a\n" + "".join(f"{name},{k % 10},{k}.5\n" for k, name in enumerate(names))
+    (tmp_path / "large.csv").write_text(text)
+    s = tables.read(str(tmp_path / "large.csv"))
+    assert s.x.shape == (40_002, 10, 1) and s.lengths is None
+
+
+@pytest.mark.parametrize(("features", "name"), [(("a", "time"), "time"), (("b", "b"), "b")])
+def test_names_that_a_table_has_already_are_refused(features, name):
+    s = SeriesSet(x=np.zeros((4, 3, 2)), features=features)
+    with pytest.raises(ValueError, match=f"a feature is called '{name}', and a table has one column of each name"):
+        tables.to_frame(s)
 
 
 def test_there_and_back(tmp_path):

@@ -54,7 +54,7 @@ def _raw(path):
     import pandas as pd
 
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, low_memory=False)
     except (ValueError, OSError, UnicodeError, pd.errors.ParserError) as error:
         raise ValueError(f"{path} cannot be read as a table ({error}); write it again, one row per time.") from error
     table.columns = [str(name) for name in table.columns]
@@ -223,6 +223,13 @@ def to_frame(s: SeriesSet):
     """
     import pandas as pd
 
+    own = (SERIES, TIME, LABEL, GROUP)
+    for name in s.features:
+        if name in own or s.features.count(name) > 1:
+            raise ValueError(
+                f"a feature is called {name!r}, and a table has one column of each name beside {', '.join(own)}; "
+                "write an .npz, or rename the feature."
+            )
     inside = s.inside[:, :, 0]
     which, time = np.nonzero(inside)
     table = pd.DataFrame({SERIES: which, TIME: time})
