@@ -18,7 +18,7 @@ from rcgan_nb.training import train
 def variants(config: CompareConfig) -> dict[str, dict]:
     """Settings by name, out of text such as 'stable; plain: recipe esteban, steps 500', all checked.
 
-    Raises: ValueError: a setting that is not known, has no value or says which series, a name given twice.
+    Raises: ValueError: a setting that is not known, has no value or says which series or run, a name given twice.
     """
     found = {}
     for text in filter(None, map(str.strip, config.variants.split(";"))):
@@ -28,6 +28,10 @@ def variants(config: CompareConfig) -> dict[str, dict]:
             raise ValueError(f"variant {name.strip()!r} is given twice; give each a name of its own.")
         for own in settings.keys() & set(DataConfig.names()):
             raise ValueError(f"variant {text!r}: all are judged on the same series; give {own} to all, as in -p {own}.")
+        for own in settings.keys() & {"seed", "run_name", "resume", "start_from"}:
+            raise ValueError(
+                f"variant {text!r}: each is trained with every seed, and named by itself; leave out {own}."
+            )
         found[name.strip()] = settings
         train_config(**_run_settings(config, settings))
     if len(found) < 2:

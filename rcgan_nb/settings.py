@@ -14,9 +14,10 @@ def setting(default, help, *, low=None, high=None, choices=None):
 
 
 def did_you_mean(name, known) -> str:
-    """'did you mean ...? ' for the nearest known name, or nothing."""
-    near = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}? " if near else ""
+    """'did you mean ...? ' for the nearest known name, whatever its capitals, or nothing."""
+    names = {str(one).casefold(): one for one in known}
+    near = get_close_matches(str(name).casefold(), list(names), n=1, cutoff=0.6)
+    return f"did you mean {names[near[0]]!r}? " if near else ""
 
 
 class Config:

@@ -34,6 +34,8 @@ def test_variants_are_settings_by_name():
         ("a; b: r1_weight much", "r1_weight must be float, but 'much' is str"),
         ("a; b: minibatch_deviation yes", "minibatch_deviation must be bool, but 'yes' is str"),
         ("a; b: loss wasserstein", "no bound by itself"),
+        ("a; b: seed 3", "each is trained with every seed, and named by itself; leave out seed"),
+        ("a; b: run_name x", "leave out run_name"),
         ("a; b: stride 2", "all are judged on the same series; give stride to all, as in -p stride"),
     ],
 )
