@@ -76,6 +76,10 @@ def _check(runs, rival_names, sets):
             raise ValueError(f"rival {name!r} is not known; {did_you_mean(name, known)}Known: {', '.join(known)}.")
     if not runs:
         raise ValueError("runs names no run; give one or more, separated by commas, as in 'latest' or 'a,b'.")
+    names = [*(run.name for run in runs), *(Path(path).stem for path in sets), *rival_names]
+    for name in names:
+        if names.count(name) > 1 or name in (*ALWAYS, *verdict.SCALE, verdict.CHANCE):
+            raise ValueError(f"{name!r} would stand for two sets in the table; give files and runs names of their own.")
     for run in runs[1:]:
         if run.data["fingerprint"] != runs[0].data["fingerprint"]:
             raise ValueError(f"runs {runs[0].name} and {run.name} were trained on different data; compare those alike.")
@@ -106,15 +110,16 @@ def _key(row):
     return row["measure"], row["judge"], row["set"]
 
 
-def table(rows, classes=0):
+def table(rows, guessed=0.0):
     """Measures down, entrants and baselines across: value [low, high], `≈` where it is no worse than the best by more
     than chance (two-sided, 5 %, after Holm's correction over all cells), and nothing where it is.
 
+    Args: rows, guessed: see `verdict.profile`.
     Returns: a pandas table; real series, the ceiling, come first. jitter is never the best: it copies.
     """
     import pandas as pd
 
-    profiled = verdict.profile(rows, classes)
+    profiled = verdict.profile(rows, guessed)
     marks = marked(profiled)
     cells, shown = {}, {(row["measure"], row["judge"]): None for row in profiled}
     for row in rows:

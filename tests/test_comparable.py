@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rcgan_nb import evaluate, load
-from rcgan_nb.evaluation import likeness, mmd, tasks, timegan, together
+from rcgan_nb.evaluation import likeness, mmd, tasks, timegan, together, whole
 from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.privacy import privacy
 from rcgan_nb.series import SeriesSet, split
@@ -87,6 +87,25 @@ def test_too_few_series_say_how_many_are_needed(door):
         DOORS[door](s, s.take(slice(5)))
     with pytest.raises(ValueError, match="the validation part has 4 series; figures need 6 at least"):
         DOORS[door](few, s)
+
+
+def test_one_class_teaches_no_judge():
+    s = pulses()
+    with pytest.raises(
+        ValueError, match="all synthetic series have the class 'b', and judges of use need two at least"
+    ):
+        evaluate(s, s.take(np.flatnonzero(s.y == 1)))
+    with pytest.raises(ValueError, match="all training series have the class 'a'"):
+        evaluate(dataclasses.replace(s, y=np.zeros(60, np.int32)), s)
+
+
+def test_misspelt_tasks_and_judges_are_told_before_anything_is_measured(monkeypatch):
+    s = pulses()
+    monkeypatch.setattr(whole, "evaluate", lambda *_, **__: pytest.fail("it was measured"))
+    with pytest.raises(ValueError, match="feature 'Hr' is not known; did you mean 'HR'"):
+        whole.judge(s, s, tasks=tasks.parse("label, Hr<70"))
+    with pytest.raises(ValueError, match="judge 'forrest' of tasks is not known; did you mean 'forest'"):
+        whole.judge(s, s, tasks=tasks.parse("label"), task_judges=("logistic", "forrest"))
 
 
 def test_tests_say_how_many_they_need():

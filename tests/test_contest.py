@@ -1,6 +1,7 @@
 """Runs and rivals in one table: what is marked as no difference, and what is refused."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_copies_are_never_the_best():
 
 def test_trtr_stands_as_the_ceiling_of_tstr():
     rows = [row("real", 0.9, 0.01, "trtr"), row("a", 0.8, 0.01, "tstr"), row("b", 0.4, 0.01, "tstr")]
-    assert contest.table(rows, classes=10).loc["tstr", ""]["real"].startswith("0.900")
+    assert contest.table(rows, guessed=0.1).loc["tstr", ""]["real"].startswith("0.900")
 
 
 def test_runs_of_other_data_and_unknown_rivals_are_refused(runs):
@@ -61,6 +62,16 @@ def test_runs_of_other_data_and_unknown_rivals_are_refused(runs):
         contest.contest(ContestConfig(runs="a,b", **QUICK))
     with pytest.raises(ValueError, match="rival 'timevae' is not known; did you mean 'time_vae'"):
         contest.contest(ContestConfig(runs="a", rivals="timevae", **QUICK))
+    np.savez(runs / "synthetic.npz", x=np.zeros((3, 2, 1)))
+    (runs / "other").mkdir()
+    shutil.copy(runs / "synthetic.npz", runs / "other/synthetic.npz")
+    shutil.copy(runs / "synthetic.npz", runs / "real.npz")
+    for sets, name in (
+        (f"{runs}/synthetic.npz, {runs}/other/synthetic.npz", "synthetic"),
+        (f"{runs}/real.npz", "real"),
+    ):
+        with pytest.raises(ValueError, match=f"'{name}' would stand for two sets in the table"):
+            contest.contest(ContestConfig(runs="a", sets=sets, **QUICK))
     with pytest.raises(ValueError, match="runs names no run"):
         contest.contest(ContestConfig(runs=" , ", **QUICK))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rcgan_nb import evaluate, load
-from rcgan_nb.evaluation import Report, baselines, judges, similarity, utility
+from rcgan_nb.evaluation import Report, baselines, classes, judges, similarity, utility
 from rcgan_nb.evaluation.view import View
 from rcgan_nb.series import SeriesSet
 
@@ -174,3 +174,17 @@ def test_refuses(digits):
         evaluate(s, dataclasses.replace(s, y=None))
     with pytest.raises(ValueError, match="real series have the classes"):
         evaluate(s, dataclasses.replace(s, classes=tuple("abcdefghij")))
+
+
+def test_coverage_of_classes_is_known_better_than_that_of_one():
+    """Four classes alike, each far from the others: the interval of their mean is half as wide as that of each."""
+    random = np.random.default_rng(0)
+    test, x = random.normal(size=(40, 3)), random.normal(size=(200, 3)) * 0.7
+    labels, y = np.repeat(np.arange(4), 40), np.repeat(np.arange(4), 200)
+    far = 1000.0 * np.arange(4)[:, None, None]
+    found = Report()
+    classes._coverage(found, (test + far).reshape(-1, 3), labels, {"drawn": ((x + far).reshape(-1, 3), y)}, 0)
+    value, low, high = similarity.coverage_interval(test, x, seed=0)
+    (row,) = found.rows
+    assert row["value"] == pytest.approx(value) and low < value < high
+    assert (row["low"], row["high"]) == pytest.approx(((value + low) / 2, (value + high) / 2), abs=1e-4)

@@ -141,7 +141,7 @@ def test_one_answer_only_and_other_senseless_questions():
     said = []
     assert tasks.evaluate_tasks(s, {}, [tasks.Threshold("HR", ">", 500)], progress=said.append) == []
     assert said == ["task HR>500: left out, the 18 test series with an answer do not have two"]
-    with pytest.raises(ValueError, match="feature 'Hr' is not known; Known: HR"):
+    with pytest.raises(ValueError, match="feature 'Hr' is not known; did you mean 'HR'. Known: HR"):
         tasks.Threshold("Hr", ">", 90).answers(s)
     with pytest.raises(ValueError, match="window must leave steps to see, 1 to 23, but 24 came"):
         tasks.Threshold("HR", ">", 90, window=24).answers(s)

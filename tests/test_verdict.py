@@ -36,7 +36,7 @@ def found(rows, measure, which="synthetic"):
 
 
 def test_scores_lie_between_the_worst_case_and_the_best():
-    rows = verdict.profile(ROWS, classes=10)
+    rows = verdict.profile(ROWS, guessed=0.1)
     tstr = found(rows, "tstr")
     assert (tstr["best"], tstr["worst"]) == (0.9, 0.1)
     assert (tstr["score"], tstr["low"], tstr["high"]) == pytest.approx((0.5, 0.375, 0.625))
@@ -51,12 +51,12 @@ def test_a_best_and_a_worst_case_that_do_not_differ_span_no_scale():
     others = [r for r in ROWS if r["measure"] != "spectrum"]
     spectrum = [row("spectrum", "real", 0.3, 0.1, 0.5), row("spectrum", "synthetic", 0.2)]
     apart, alike = ([*others, *spectrum, row("spectrum", "shuffled", 0.6, low, 0.7)] for low in (0.51, 0.49))
-    assert found(verdict.profile(apart, classes=10), "spectrum")
-    assert not [r for r in verdict.profile(alike, classes=10) if r["measure"] == "spectrum"]
+    assert found(verdict.profile(apart, guessed=0.1), "spectrum")
+    assert not [r for r in verdict.profile(alike, guessed=0.1) if r["measure"] == "spectrum"]
 
 
 def test_each_question_has_a_mean_of_its_own():
-    means = verdict.summary(verdict.profile(ROWS, classes=10))
+    means = verdict.summary(verdict.profile(ROWS, guessed=0.1))
     assert found(means, "useful")["value"] == pytest.approx((2 * 0.5 + 1 * 1.0) / 3)
     assert found(means, "varied")["value"] == pytest.approx(0.5)
     assert found(means, "useful", "gaussian")["value"] == pytest.approx(0.875)
@@ -64,12 +64,35 @@ def test_each_question_has_a_mean_of_its_own():
 
 def test_judges_of_one_measure_share_its_weight():
     more = [*ROWS, row("trtr", "real", 0.9, judge="cnn"), row("tstr", "synthetic", 0.1, judge="cnn")]
-    means = verdict.summary(verdict.profile(more, classes=10))
+    means = verdict.summary(verdict.profile(more, guessed=0.1))
     assert found(means, "useful")["value"] == pytest.approx((2 * 0.25 + 1 * 1.0) / 3)
 
 
+def test_tasks_share_the_weight_of_one_measure():
+    tasks = [
+        row(f"auroc HR<{k}", which, value) for k in range(5) for which, value in (("real", 0.9), ("synthetic", 0.5))
+    ]
+    means = verdict.summary(verdict.profile([*ROWS, *tasks], guessed=0.1))
+    assert found(means, "useful")["value"] == pytest.approx((2 * 0.5 + 1 * 1.0 + 2 * 0.0) / 5)
+
+
+def test_the_worst_use_is_the_commonest_answer():
+    y = np.repeat([0, 0, 0, 1], 30)
+    s = SeriesSet(x=np.zeros((120, 3, 1)), y=y, classes=("a", "b"), split=np.tile([0, 1, 2], 40))
+    assert verdict.guess(s) == 0.75 and verdict.guess(SeriesSet(x=s.x, split=s.split)) == 0.0
+    rows = [row("trtr", "real", 0.8, 0.76, 0.84), row("tstr", "synthetic", 0.75, 0.7, 0.8)]
+    assert found(verdict.profile(rows, verdict.guess(s)), "tstr")["score"] == pytest.approx(0.0)
+    rows[0]["low"] = 0.74  # real series teach no more than guessing: no scale
+    assert not verdict.profile(rows, verdict.guess(s))
+
+
+def test_a_set_as_near_to_those_trained_on_as_copies_is_not_private():
+    rows = [row("nearest_ratio", "synthetic", 0.56), row("nearest_ratio", "jitter", 0.56, 0.54, 0.58)]
+    assert found(verdict.profile(rows), "nearest_ratio")["score"] == pytest.approx(0.0)
+
+
 def test_a_baseline_that_does_better_is_named():
-    told = verdict.baselines_ahead(verdict.profile(ROWS, classes=10))
+    told = verdict.baselines_ahead(verdict.profile(ROWS, guessed=0.1))
     assert told == ["gaussian does better at tstr svm: 0.800 against 0.500"]
 
 
@@ -77,7 +100,7 @@ def test_page_and_json_hold_what_was_found(tmp_path):
     picture = tmp_path / "scores.png"
     Image.new("L", (4, 4)).save(picture)
     facts = {"run": "a <run>", "data set": "digits"}
-    page = verdict.save(tmp_path, facts, ROWS, classes=10, told=["real & synthetic differ"], figures=[picture])
+    page = verdict.save(tmp_path, facts, ROWS, guessed=0.1, told=["real & synthetic differ"], figures=[picture])
     kept = json.loads((tmp_path / "evaluation.json").read_text())
     assert kept["facts"] == facts and kept["rows"] == ROWS and set(kept["meaning"]) >= {"tstr", "coverage"}
     assert found(kept["questions"], "varied")["value"] == pytest.approx(0.5)

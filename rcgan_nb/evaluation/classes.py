@@ -135,8 +135,12 @@ def _coverage(found, test, labels, sets, seed):
     sizes = np.bincount(labels)
     classes = np.flatnonzero(sizes > 5)
     for which, (x, y) in sets.items() if len(classes) else ():
-        parts = [_covered(test[labels == k], x[y == k], seed) for k in classes]
-        found.add("class_coverage", which, np.average(parts, axis=0, weights=sizes[classes]))
+        parts = np.array([_covered(test[labels == k], x[y == k], seed) for k in classes])
+        value = np.average(parts[:, 0], weights=sizes[classes])
+        # Classes are drawn by themselves, so that their deviations add up as squares do.
+        share = sizes[classes] / sizes[classes].sum()
+        below, above = (np.sqrt(((share * (parts[:, 0] - parts[:, k])) ** 2).sum()) for k in (1, 2))
+        found.add("class_coverage", which, (value, value - below, value + above))
 
 
 def _covered(real, x, seed):

@@ -25,8 +25,8 @@ SCALE = ("real", "real + synthetic", "noise", "shuffled", "marginals", "static a
 class Indicator:
     """A measure on a scale from its worst case (0) to its best (1).
 
-    measure: its name, or what it begins with. best, worst: a set's name, whose value counts, or a number; CHANCE is one
-    over the number of classes. of: the measure whose value is best, where that is another. weight: within its question.
+    measure: its name, or what it begins with. best, worst: a set's name, whose value counts, or a number; CHANCE is the
+    accuracy of who guesses. of: the measure whose value is best, where that is another. weight: within its question.
     """
 
     measure: str
@@ -66,19 +66,24 @@ QUESTIONS = {
         Indicator("membership_density", 0.5, 1.0, 2.0),
         Indicator("membership_score", 0.5, 1.0, 2.0),
         Indicator("distance_ratio", "real", "jitter"),
-        Indicator("nearest_ratio", 0.5, 1.0),
+        Indicator("nearest_ratio", 0.5, "jitter"),
         Indicator("identifiability", "real", "jitter"),
     ),
 }
 
 
-def profile(rows, classes=0) -> list[dict]:
+def guess(data) -> float:
+    """Accuracy on the test part of who always answers its commonest class, the worst case of TSTR; 0 without labels."""
+    y = data.part("test").y
+    return 0.0 if y is None else float(np.bincount(y).max() / len(y))
+
+
+def profile(rows, guessed=0.0) -> list[dict]:
     """Every set's indicators on the scale from worst (0) to best (1), cut there, by question.
 
     Args:
         rows: dicts of (measure, set, judge, value, low, high); indicators that are not among them are left out, and
-            so are those whose best and worst cases have intervals that meet: they span no scale. classes: of a
-            labelled set.
+            so are those whose best and worst cases have intervals that meet: they span no scale. guessed: of `guess`.
     Returns: dicts of (question, measure, judge, set, value, best, worst, weight, score, low, high, error); error is
         the standard error of the score before it was cut.
     """
@@ -87,8 +92,8 @@ def profile(rows, classes=0) -> list[dict]:
         for indicator in indicators:
             own = [row for row in rows if _is(row["measure"], indicator.measure) and row["set"] not in SCALE]
             for row in own:
-                best = _case(rows, row, indicator.best, classes, indicator.of)
-                worst = _case(rows, row, indicator.worst, classes)
+                best = _case(rows, row, indicator.best, guessed, indicator.of)
+                worst = _case(rows, row, indicator.worst, guessed)
                 if best is None or worst is None or max(best[1], worst[1]) <= min(best[2], worst[2]):
                     continue
                 kept = {name: row[name] for name in ("measure", "judge", "set", "value")}
@@ -103,10 +108,10 @@ def _is(measure, wanted):
     return measure.startswith(wanted) if wanted.endswith(" ") else measure == wanted
 
 
-def _case(rows, row, which, classes, measure=""):
+def _case(rows, row, which, guessed, measure=""):
     """Value, low and high of a row's best or worst case: a number as it is, or that of a set by the same judge."""
     if which == CHANCE:
-        which = 1 / classes if classes else None
+        which = guessed or None
     if not isinstance(which, str):
         return which if which is None else (which,) * 3
     wanted = measure or row["measure"], which
@@ -122,7 +127,7 @@ def _scores(row, best, worst):
 
 
 def summary(profiled) -> list[dict]:
-    """Weighted means of the scores of each question and set, indicators of one measure sharing its weight.
+    """Weighted means of the scores of each question and set, indicators of one measure (all tasks) sharing its weight.
 
     Returns: dicts of (measure, set, judge, value, low, high) for `plots.scores`; measure is the question. low and high
         are means of the indicators' own: wider than an interval of the mean.
@@ -132,7 +137,8 @@ def summary(profiled) -> list[dict]:
         for which in dict.fromkeys(row["set"] for row in profiled):
             chosen = [row for row in profiled if (row["question"], row["set"]) == (question, which)]
             if chosen:
-                weights = [row["weight"] / sum(r["measure"] == row["measure"] for r in chosen) for row in chosen]
+                alike = Counter(named(row["measure"]) for row in chosen)
+                weights = [row["weight"] / alike[named(row["measure"])] for row in chosen]
                 means = {n: float(np.average([row[n] for row in chosen], weights=weights)) for n in ("low", "high")}
                 value = float(np.average([row["score"] for row in chosen], weights=weights))
                 found.append({"measure": question, "set": which, "judge": "", "value": value} | means)
@@ -173,14 +179,14 @@ def said(rows) -> list[str]:
     return told
 
 
-def save(folder, facts, rows, *, classes=0, told=(), figures=()):
+def save(folder, facts, rows, *, guessed=0.0, told=(), figures=()):
     """Write evaluation.json and report.html into a folder, and return the path of the page.
 
     Args:
-        facts: name -> text, shown above all. rows: see `profile`. told: sentences of tests. figures: PNG files that
-            the page holds within itself.
+        facts: name -> text, shown above all. rows, guessed: see `profile`. told: sentences of tests. figures: PNG files
+            that the page holds within itself.
     """
-    profiled = profile(rows, classes)
+    profiled = profile(rows, guessed)
     sentences = [*told, *baselines_ahead(profiled)]
     kept = {"facts": facts, "told": sentences, "questions": summary(profiled), "profile": profiled, "rows": rows}
     meaning = {name: MEANING[name] for name in dict.fromkeys(named(row["measure"]) for row in rows)}

@@ -2,19 +2,28 @@
 
 import dataclasses
 
+import numpy as np
+
+from rcgan_nb.config import did_you_mean
 from rcgan_nb.evaluation import report, temporal
 from rcgan_nb.evaluation.classes import evaluate_classes
 from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.forecast import forecasts
 from rcgan_nb.evaluation.likeness import likeness
 from rcgan_nb.evaluation.privacy import privacy
-from rcgan_nb.evaluation.tasks import Given, evaluate_tasks
+from rcgan_nb.evaluation.tasks import JUDGES, Given, evaluate_tasks
 from rcgan_nb.evaluation.timegan import timegan_scores
 
 
 def evaluate(data, synthetic, **options) -> report.Report:
-    """As `report.evaluate`, of sets that were found comparable (see `comparable`)."""
+    """As `report.evaluate`, of sets that were found comparable (see `comparable`) and are no single class."""
     check_comparable(data, synthetic)
+    for text, s in (("training", data.part("train")), ("synthetic", synthetic)):
+        if s.y is not None and len(np.unique(s.y)) < 2:
+            raise ValueError(
+                f"all {text} series have the class {s.classes[s.y[0]]!r}, and judges of use need two at least. Give "
+                "more classes, or both sets without labels."
+            )
     return report.evaluate(data, synthetic, **options)
 
 
@@ -38,6 +47,7 @@ def judge(
         the synthetic set has none, and `progress` is told.
     Raises: ValueError: the sets cannot be compared.
     """
+    require_tasks(data, tasks, task_judges)
     synthetic, tasks = answerable(data, synthetic, tasks, progress)
     options = {"seed": seed, "progress": progress}
     found = evaluate(data, synthetic, judges=judges, judge_seeds=seeds, epochs=epochs, **options)
@@ -52,6 +62,19 @@ def judge(
         except ValueError as reason:
             progress(f"{ask.__name__} left out: {reason}")
     return rows
+
+
+def require_tasks(data, tasks, judges):
+    """Refuse, before anything is measured, tasks that cannot be asked of a set, and judges that are not known.
+
+    Raises: ValueError: says which are.
+    """
+    for task in tasks:
+        task.answers(data.part("test"))
+    for name in judges:
+        if name not in JUDGES:
+            known = f"{did_you_mean(name, JUDGES)}Known: {', '.join(JUDGES)}."
+            raise ValueError(f"judge {name!r} of tasks is not known; {known}")
 
 
 def answerable(data, synthetic, tasks, progress=print) -> tuple:
