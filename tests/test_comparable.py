@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rcgan_nb import evaluate, load
+from rcgan_nb.data import preparation, scaling
 from rcgan_nb.evaluation import likeness, mmd, tasks, timegan, together, whole
 from rcgan_nb.evaluation.comparable import check_comparable
 from rcgan_nb.evaluation.privacy import privacy
@@ -106,6 +107,22 @@ def test_misspelt_tasks_and_judges_are_told_before_anything_is_measured(monkeypa
         whole.judge(s, s, tasks=tasks.parse("label, Hr<70"))
     with pytest.raises(ValueError, match="judge 'forrest' of tasks is not known; did you mean 'forest'"):
         whole.judge(s, s, tasks=tasks.parse("label"), task_judges=("logistic", "forrest"))
+
+
+def test_what_preparation_hid_is_judged_by_nobody():
+    """The training part as a perfect generator gives it: what was hidden comes back as its mean."""
+    random = np.random.default_rng(0)
+    s = pulses(120, x=random.normal(80, 10, (120, 6, 2)).astype(np.float32))
+    chain = preparation.fitted(s.part("train"), "minmax", hide="MAP")
+    prepared = dataclasses.replace(s, scaling=scaling.to_json(chain))
+    made = s.part("train")
+    made = dataclasses.replace(made, x=np.stack([made.x[:, :, 0], np.full_like(made.x[:, :, 1], 80)], axis=2))
+    told = {}
+    for name, pair in {"hidden": whole.without_hidden(prepared, made), "all": (s, made)}.items():
+        rows = likeness.likeness(*pair, progress=str)
+        told[name] = {r["measure"]: r["value"] for r in rows if r["set"] == "synthetic"}
+    assert told["all"]["marginal"] > 0.3 > 0.2 > told["hidden"]["marginal"]
+    assert whole.without_hidden(s, made) == (s, made)
 
 
 def test_tests_say_how_many_they_need():

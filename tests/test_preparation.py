@@ -131,6 +131,15 @@ def test_masks_refuse(small, parts, message):
         masking.weights(small, **parts)
 
 
+def test_a_step_that_was_never_observed_is_hidden_as_the_mean_of_its_feature():
+    x = np.random.default_rng(0).normal(37, 0.5, (20, 4, 1))
+    observed = np.ones(x.shape, bool)
+    observed[:, 0] = False
+    s = SeriesSet(x=np.where(observed, x, 0), observed=observed, features=("temp",))
+    weights, *_ = preparation.fitted(s, "minmax", hide="temp:0-1")
+    assert weights.mean[:, 0] == pytest.approx([x[:, 1:].mean(), *x[:, 1:, 0].mean(0)], rel=1e-6)
+
+
 @pytest.mark.parametrize("scaler", SCALERS)
 def test_hidden_parts_return_as_the_mean_and_others_exactly(scaler):
     settings = {"hide": "0, *:7", "weigh": "3:2-4=0.25", "scaler": scaler}

@@ -47,7 +47,9 @@ def fitted(train: SeriesSet, scaler: str, **masks) -> list:
         masks: hide, keep and weigh, as `masking.weights` takes them.
     """
     table = masking.weights(train, **masks)
-    mean = np.where(train.valid, train.x, 0.0).sum(0) / train.valid.sum(0).clip(1)
+    count = train.valid.sum(0)
+    # A step at which nobody was ever observed has no mean of its own.
+    mean = np.where(count > 0, np.where(train.valid, train.x, 0.0).sum(0) / count.clip(1), codec.means(train))
     first = [scaling.Weights(table, mean)] if (table != 1).any() else []
     return scaling.fit(tails.chosen(scaler, train), codec.filled(train, codec.means(train)), train.inside, first)
 

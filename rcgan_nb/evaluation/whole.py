@@ -13,10 +13,22 @@ from rcgan_nb.evaluation.likeness import likeness
 from rcgan_nb.evaluation.privacy import privacy
 from rcgan_nb.evaluation.tasks import JUDGES, Given, evaluate_tasks
 from rcgan_nb.evaluation.timegan import timegan_scores
+from rcgan_nb.evaluation.view import View
+
+
+def without_hidden(data, synthetic) -> tuple:
+    """Both sets without what preparation hid (see `View`): no network has seen it, and nothing can be asked of it."""
+    shown = View.fit(data.part("train")).shown
+    if shown.all():
+        return data, synthetic
+    return tuple(
+        dataclasses.replace(s, observed=s.valid & shown, x=np.where(s.valid & shown, s.x, 0)) for s in (data, synthetic)
+    )
 
 
 def evaluate(data, synthetic, **options) -> report.Report:
     """As `report.evaluate`, of sets that were found comparable (see `comparable`) and are no single class."""
+    data, synthetic = without_hidden(data, synthetic)
     check_comparable(data, synthetic)
     for text, s in (("training", data.part("train")), ("synthetic", synthetic)):
         if s.y is not None and len(np.unique(s.y)) < 2:
@@ -48,6 +60,7 @@ def judge(
     Raises: ValueError: the sets cannot be compared.
     """
     require_tasks(data, tasks, task_judges)
+    data, synthetic = without_hidden(data, synthetic)
     synthetic, tasks = answerable(data, synthetic, tasks, progress)
     options = {"seed": seed, "progress": progress}
     found = evaluate(data, synthetic, judges=judges, judge_seeds=seeds, epochs=epochs, **options)
