@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rcgan_nb import plots
+from rcgan_nb import plots, series
 from rcgan_nb.archive import checkpoint
 from rcgan_nb.archive import run as archive
 from rcgan_nb.config import GenerateConfig
@@ -127,6 +127,11 @@ def write(made: SeriesSet, path):
         tables.to_frame(made).to_csv(path, index=False)
     else:
         tables.to_frame(made).to_parquet(path, index=False)
+
+
+def written(path) -> SeriesSet:
+    """The series of a file that `write` made, however few: `data.load` would split them."""
+    return series.read(path) if Path(path).suffix == ".npz" else tables.read(path)
 
 
 def write_provenance(run, path, which, settings):

@@ -48,3 +48,9 @@ def test_tables_that_do_not_say_it(named, tmp_path, text, message):
 def test_no_table_for_conditions_of_every_step(runs_with, conditioned, tmp_path):
     with pytest.raises(ValueError, match="a condition for every step, which no table holds"):
         generation.conditions(runs_with(conditioned, "all"), tmp_path / "whom.csv")
+
+
+@pytest.mark.parametrize("file_format", ["npz", "csv", "parquet"])
+def test_a_single_series_is_written_and_read_again(named, file_format):
+    path = generation.export(GenerateConfig(run=str(named.path), count=1, file_format=file_format))
+    assert generation.written(path).x.shape == generate(named, count=1).x.shape
