@@ -1,9 +1,9 @@
 """Artefacts of restricted data (a run, a prepared set, drawn series, an archive of them) stay on this machine.
 
 What was made from such data says so itself: `"restricted"` stands in the JSON of a run's data.json, of a provenance
-file, of an executed notebook that showed it, or inside an .npz. A folder whose data.json says so stays as a whole, and
-so do runs that were started from it, files elsewhere that bear its name, and notebooks, reports and logs in which it
-stands: they may show what is in it.
+file, of an executed notebook that showed it, or inside an .npz. A folder whose data.json says so stays as a whole (a
+run, or a review with sheets of one), and so do runs that were started from it, files elsewhere that bear its name, and
+notebooks, reports and logs in which it stands: they may show what is in it.
 """
 
 import io
@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 MARK = re.compile(rb"""\\?["']restricted\\?["']\s*:\s*(?!\s|false|False|null|None|\\?["']\\?["'])""")
 TEXTS = (".json", ".ipynb", ".html", ".txt", ".yaml", ".csv", ".md")
 ZIPS, TARS = (".npz", ".zip"), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+REVIEWS = "reviews/"  # their names say nothing of data: the first is called "review"
 MOST = 1 << 28  # bytes of a member that is looked into
 WHY = "made from restricted data, or cannot be read to tell; it stays here unless named: --allow-restricted {}"
 
@@ -28,7 +29,8 @@ def held_back(folder, here, paths, allowed=()) -> dict[str, str]:
         allowed: names or paths of runs, folders or files that may go all the same.
     """
     runs = _runs(Path(folder), [path for path in here if path.endswith("/data.json")])
-    names = "|".join(re.escape(PurePosixPath(run).name) for run, held in runs.items() if held)
+    telling = [PurePosixPath(run).name for run, held in runs.items() if held and not run.startswith(REVIEWS)]
+    names = "|".join(map(re.escape, telling))
     named = re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])".encode()) if names else None
     held = {}
     for path in paths:

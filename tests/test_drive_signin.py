@@ -194,10 +194,14 @@ def mixed(here):
     write(here, "exported/secret-weights.h5", b"weights")
     write(here, "exported/secretary.h5", b"weights")
     write(here, "batches/b/3/evaluate.ipynb", json.dumps({"source": 'run = "secretary"'}))
+    for path, content in (("data.json", MARKED), ("review.json", "{}"), ("sheets/0011.png", b"x")):
+        write(here, f"reviews/review/{path}", content)
+    write(here, "reviews/open/sheets/0022.png", b"x")
+    write(here, "batches/b/3/review.ipynb", "{}")  # its name is not that review's
     return {
         path
         for path in mirrored(here)
-        if path.startswith(("open", "prepared/open", "batches/b/3", "exported/secretary"))
+        if path.startswith(("open", "prepared/open", "batches/b/3", "exported/secretary", "reviews/open"))
     }
 
 

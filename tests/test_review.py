@@ -11,6 +11,7 @@ import pytest
 from mail_servers import PASSWORD, Delivers, Dovecot, Keeps, needs_dovecot, smtp_server
 from review_made import PEOPLE, links, people, reply, runs
 
+from drive_sync.restricted import says_restricted
 from rcgan_nb import archive, mail, paths, review
 from rcgan_nb.cli import main
 from rcgan_nb.review import ReviewConfig, counting, store
@@ -140,6 +141,10 @@ def test_real_sheets_of_restricted_data_are_shown_to_nobody(kept):
     assert "no real sheets are shown; mind the data's licence" in str(review.plan(ReviewConfig(runs="one,two")))
     review.send(ReviewConfig(runs="one,two"))
     assert set(shown().values()) == {"one", "two"} and len(kept.mails) == 3
+    mark = paths.runs() / "reviews/review/data.json"  # for drive_sync; it makes no run of the review
+    assert says_restricted(mark) and [run.name for run in archive.survey().runs] == ["one", "two"]
+    runs("three")
+    assert not (review.prepare(ReviewConfig(name="open", runs="three")).path / "data.json").exists()
     with pytest.raises(ValueError, match="run one has nothing beside it: real sheets of restricted data"):
         review.plan(ReviewConfig(name="other", runs="one"))
 

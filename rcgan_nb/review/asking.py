@@ -114,6 +114,8 @@ def _draw(folder, runs, items):
     artist = sheets.Artist(files, runs[0].config.load_arguments(), control=not restricted(runs))
     for name in ("sheets", "answers"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    if restricted(runs):  # drive_sync leaves a folder here that says so
+        (folder / "data.json").write_text(json.dumps({"summary": {"restricted": True}}) + "\n")
     for sheet, run in (pair for item in items for pair in item):
         (folder / f"sheets/{sheet}.png").write_bytes(artist.draw(run))
 
