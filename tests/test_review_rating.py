@@ -56,6 +56,16 @@ def test_clicks_become_scores(begun):
         assert {row["reviewer"] for row in db.execute("SELECT * FROM task")} == {"anna"}
 
 
+def test_a_double_click_answers_one_question(begun):
+    view = review.rate("review", progress=lambda text: None)
+    for count in (1, 2, 3):
+        button = widgets(view)[2][0]
+        for _ in range(3):
+            button.click()
+        assert len(next(begun.iterdir()).read_text().splitlines()) == count
+    assert "Thank you" in view.children[0].value
+
+
 def test_rating_from_one_to_five(begun):
     runs("three")
     review.prepare(ReviewConfig(name="rated", runs="three", question="rate"))

@@ -77,9 +77,14 @@ def _view(ipywidgets, desk):
         pictures = [ipywidgets.HTML(in_page(content, f"sheet {k}")) for k, content in sheets]
         buttons = [ipywidgets.Button(description=text) for text in names.values()]
         for button, value in zip(buttons, names, strict=True):
-            button.on_click(lambda _, value=value: (desk.answer(value), show()))
+            button.on_click(lambda _, item=desk.left[0], value=value: click(item, value))
         title = ipywidgets.HTML(f"{letters.QUESTION[desk.question]} ({len(desk.left)} left)")
         box.children = [title, ipywidgets.HBox(pictures), ipywidgets.HBox(buttons)]
+
+    def click(item, value):
+        if item in desk.left[:1]:  # the second of a double click comes after its question has gone
+            desk.answer(value)
+            show()
 
     show()
     return box
