@@ -182,6 +182,31 @@ def test_where_the_machine_runs_short_one_run_ends(runs, told, limit, ended, wor
             process.stdout.close()
 
 
+def test_while_one_ends_no_other_is_asked_to_make_room(runs, told):
+    program = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: None); print('up', flush=True)\n"
+    program += "time.sleep(600)"  # as one that takes its time to write
+    command, names = [sys.executable, "-c", program], ("one", "two", "three")
+    processes = {name: subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for name in names}
+    for name, process in processes.items():
+        process.stdout.readline()
+        as_run(runs, name, psutil.Process(process.pid))
+    lines = []
+    try:
+        watch = Guard(GuardConfig(memory_left=1e9, disk_left=1e9), lines.append)
+        for count in (1, 2):
+            for _ in range(3):
+                watch.look()
+            assert len(watch.asked) == len(lines) == count
+            ((_, facts),) = list(watch.asked.items())[count - 1 :]
+            processes[facts["run"]].kill()
+            processes[facts["run"]].wait()
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
 def test_processes_of_the_same_name_and_runs_elsewhere_are_not_touched(runs, told, sleeper):
     as_run(runs, "elsewhere", sleeper, host="another-machine")
     as_run(runs, "ended", sleeper, state="finished")

@@ -72,6 +72,8 @@ class Guard:
                 self._insist(one, asked)
         for one, reason, near in self._reasons([w for w in watched if w.run.segment not in self.asked]):
             self._warn(one, reason, near) if near else self._ask(one, reason)
+        for one, reason in self._short(watched):
+            self._ask(one, reason)
         self._tell(watched)
 
     def _watched(self) -> list[Watched]:
@@ -103,7 +105,7 @@ class Guard:
         return Watched(run, beat, process, memory, on_gpu, now - process.create_time(), now - new)
 
     def _reasons(self, watched):
-        """Who is over a limit or near one: (run, reason in words, the limit where it is only near)."""
+        """Who is over a limit of its own or near one: (run, reason in words, the limit where it is only near)."""
         limits = self.limits
         for one in watched:
             own = [
@@ -116,13 +118,21 @@ class Guard:
             over = [(one, text.format(value, most), "") for _, text, value, most in limited if value >= most]
             near = [(one, text.format(value, most), name) for name, text, value, most in limited if value > NEAR * most]
             yield from over[:1] or near
-        left = room()
-        if watched and left.memory_free < limits.memory_left:
+
+    def _short(self, watched):
+        """Who is to end, and why, where the machine runs short: nobody while one that was asked writes its checkpoint.
+
+        Until then it holds what it had, and the room that it will leave may be enough.
+        """
+        if not watched or any(one.run.segment in self.asked for one in watched):
+            return
+        left, limits = room(), self.limits
+        if left.memory_free < limits.memory_left:
             most = max(watched, key=lambda one: one.memory)
-            yield most, f"holds most memory where only {left.memory_free:.2f} GiB are free", ""
-        if watched and left.disk_free < limits.disk_left:
+            yield most, f"holds most memory where only {left.memory_free:.2f} GiB are free"
+        elif left.disk_free < limits.disk_left:
             last = min(watched, key=lambda one: one.since)
-            yield last, f"began last, and only {left.disk_free:.2f} GiB of disk are free", ""
+            yield last, f"began last, and only {left.disk_free:.2f} GiB of disk are free"
 
     def _warn(self, one, reason, limit):
         if (one.run.segment, limit) not in self.warned:
@@ -131,8 +141,6 @@ class Guard:
 
     def _ask(self, one, reason):
         """Ask for a checkpoint and a clean end."""
-        if one.run.segment in self.asked:
-            return
         self.progress(f"run {one.run.name} {reason}: it is asked to end with a checkpoint")
         self._keep(one.run, {"run": one.run.name, "reason": reason, "asked": time.time(), "told": False})
         _signal(one.process, "terminate")
