@@ -122,7 +122,7 @@ def test_a_limit_that_comes_nearer_is_told_once_and_each_of_two_is(runs, told, s
     as_run(runs, "near", sleeper)
     now, lines = [sleeper.create_time() + 3300], []
     monkeypatch.setattr(guard.time, "time", lambda: now[0])
-    monkeypatch.setattr(guard, "_held", lambda: {sleeper.pid: 0.95})
+    monkeypatch.setattr(Guard, "_held", lambda self: {sleeper.pid: 0.95})
     watch = Guard(GuardConfig(hours=1.0, gpu_memory=1.0, stalled=0.0, disk_left=0.0, memory_left=0.0), lines.append)
     for _ in range(3):
         watch.look()
@@ -140,6 +140,38 @@ def test_memory_on_several_gpus_counts_together(runs, told, sleeper, monkeypatch
     lines = []
     Guard(GuardConfig(gpu_memory=10.0, disk_left=0.0, memory_left=0.0), lines.append).look()
     assert "run wide holds 12.00 GiB of GPU memory, limit 10: it is asked to end" in lines[0]
+
+
+def test_where_nvidia_smi_fails_the_guard_stands_on(runs, told, sleeper, tmp_path, monkeypatch):
+    as_run(runs, "long", sleeper)
+    tool = tmp_path / "bin/nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho Unable to determine the device handle; exit 15\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent), prepend=os.pathsep)
+    lines = []
+    watch = Guard(GuardConfig(hours=1e6, disk_left=0.0, memory_left=0.0), lines.append)
+    watch.look()
+    watch.look()
+    assert len(lines) == 1 and "memory of GPUs is not watched while this lasts: nvidia-smi failed (Unable" in lines[0]
+    tool.write_text("#!/bin/sh\nexec sleep 600\n")
+    run = subprocess.run
+    monkeypatch.setattr(gpus.subprocess, "run", lambda *a, **options: run(*a, **options | {"timeout": 0.2}))
+    watch = Guard(GuardConfig(hours=1e-9, disk_left=0.0, memory_left=0.0), lines.append)
+    watch.look()
+    assert "timed out" in lines[1] and "long has taken" in lines[2]
+    sleeper.wait(10)
+
+
+def test_of_a_run_that_was_moved_the_guard_tells_nobody_and_stands_on(runs, sleeper):
+    as_run(runs, "moved", sleeper)
+    lines = []
+    Guard(GuardConfig(hours=1e-9, disk_left=0.0, memory_left=0.0), lines.append).look()
+    sleeper.wait(10)
+    (runs / "moved").rename(runs / "elsewhere")
+    for _ in range(2):
+        Guard(GuardConfig(mail="guard@lab.example", disk_left=0.0, memory_left=0.0), lines.append).look()
+    assert len(lines) == 2 and "no mail about run moved, which was ended with a checkpoint: it has taken" in lines[1]
 
 
 def test_a_run_that_stands_still_is_ended_and_one_that_steps_is_not(runs, told, sleeper, monkeypatch):

@@ -6,6 +6,7 @@ number that was given away again, is never touched.
 
 import json
 import os
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Guard:
         self.path = paths.runs() / "guard.json"
         self.asked = self._read()  # id of the run's last process -> reason, and when it was asked to end
         self.steps = {}  # the same -> last step seen, and when it was new
-        self.warned = set()  # (the same, limit) of which was told that it is near
+        self.warned = set()  # of what was warned: (the same, limit) that it is near
         self.ended = {}  # heartbeat file -> when it was last written, of runs that nobody works on
 
     def _read(self) -> dict:
@@ -78,7 +79,7 @@ class Guard:
 
     def _watched(self) -> list[Watched]:
         """Runs whose process lives on this machine."""
-        found, held = [], _held()
+        found, held = [], self._held()
         for path in paths.runs().glob("*/heartbeat.json"):
             try:
                 written = path.stat().st_mtime_ns
@@ -92,6 +93,17 @@ class Guard:
             except (OSError, ValueError, KeyError, TypeError, psutil.Error):
                 continue  # being written at this moment, or it has just ended
         return found
+
+    def _held(self) -> dict[int, float]:
+        """GiB of GPU memory that each process holds; what nvidia-smi does not tell at this moment is not known."""
+        held = {}
+        try:
+            for gpu in gpus.gpus():
+                for pid, memory in gpu.processes:
+                    held[pid] = held.get(pid, 0.0) + memory
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            self._once("nvidia-smi", f"warning: memory of GPUs is not watched while this lasts: {error}")
+        return held
 
     def _one(self, run, beat, held):
         process = psutil.Process(beat["pid"])
@@ -135,9 +147,12 @@ class Guard:
             yield last, f"began last, and only {left.disk_free:.2f} GiB of disk are free"
 
     def _warn(self, one, reason, limit):
-        if (one.run.segment, limit) not in self.warned:
-            self.warned.add((one.run.segment, limit))
-            self.progress(f"warning: run {one.run.name} {reason}")
+        self._once((one.run.segment, limit), f"warning: run {one.run.name} {reason}")
+
+    def _once(self, what, line):
+        if what not in self.warned:
+            self.warned.add(what)
+            self.progress(line)
 
     def _ask(self, one, reason):
         """Ask for a checkpoint and a clean end."""
@@ -166,15 +181,6 @@ class Guard:
     def _keep(self, run, facts, segment=None):
         self.asked[segment or run.segment] = facts
         write_json(self.path, self.asked)
-
-
-def _held() -> dict[int, float]:
-    """GiB of GPU memory that each process holds."""
-    held = {}
-    for gpu in gpus.gpus():
-        for pid, memory in gpu.processes:
-            held[pid] = held.get(pid, 0.0) + memory
-    return held
 
 
 def _signal(process, how):

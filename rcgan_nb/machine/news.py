@@ -16,9 +16,14 @@ def require_way(*addresses):
 def tell(run: Run, what: str, also="", *, progress=print):
     """Write to the address in the run's setting `mail`, and to another; what cannot be sent now is sent later.
 
-    A mail that fails never fails a run. Runs of restricted data send no pictures.
+    A mail that fails never fails a run, nor the guard, which may tell of one that was moved meanwhile. Runs of
+    restricted data send no pictures.
     """
-    for address in sorted({run.config.mail, also} - {""}):
+    try:
+        addresses = {run.config.mail, also}
+    except (OSError, ValueError) as error:
+        return progress(f"no mail about run {run.name}, which {what}: {error}")
+    for address in sorted(addresses - {""}):
         try:
             mail.send(address, f"rcgan_nb: run {run.name} {what}"[:150], text(run, what), pictures(run))
         except (OSError, ValueError) as error:
