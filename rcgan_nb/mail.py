@@ -120,7 +120,9 @@ def send(to, subject, text, pictures=()):
         ValueError: no server is set, or an address is none; nothing was kept.
         MailError: the server cannot be reached or refuses; the mail is kept, and goes with the next one.
     """
-    queue(compose(to, subject, text, pictures))
+    message = compose(to, subject, text, pictures)
+    server("smtp")  # a mail for which there is none is not kept
+    queue(message)
     _deliver()
 
 

@@ -301,8 +301,10 @@ def test_the_mail_of_a_guard_and_of_a_run_arrives(runs, monkeypatch):
     assert PASSWORD not in b"".join(raw for _, raw in kept.mails).decode()
 
 
-def test_mail_is_not_asked_for_where_none_can_go(runs, monkeypatch, capsys):
+@pytest.mark.parametrize("origin", ["", "runs@lab.example"])
+def test_mail_is_not_asked_for_where_none_can_go(runs, monkeypatch, capsys, origin):
     monkeypatch.delenv("RCGAN_SMTP_URL", raising=False)
+    monkeypatch.setenv("RCGAN_MAIL_FROM", origin)
     with pytest.raises(ValueError, match="RCGAN_SMTP_URL is ''; mail needs the server's address there"):
         train(**SETTINGS, steps=2, mail="anna@lab.example")
     assert cli.main(["guard", "--mail", "anna@lab.example"]) == 1

@@ -203,6 +203,14 @@ def test_what_is_wrong_with_the_settings(monkeypatch, url, message):
     assert "secret" not in str(raised.value) and not mail.waiting()
 
 
+def test_without_a_server_nothing_is_kept_though_who_sends_is_known(monkeypatch):
+    monkeypatch.delenv("RCGAN_SMTP_URL", raising=False)
+    monkeypatch.setenv("RCGAN_MAIL_FROM", "runs@lab.example")
+    with pytest.raises(ValueError, match="RCGAN_SMTP_URL is ''"):
+        mail.send("anna@lab.example", "subject", "text")
+    assert not mail.waiting()
+
+
 @pytest.mark.parametrize(
     "address", ["anna", "anna@", "a@b, c@d", "x,a@b.c", "anna@lab.example\nBcc: all@x.y", "\u00e4@b.c"]
 )

@@ -11,6 +11,7 @@ def require_way(*addresses):
     """
     for address in filter(None, addresses):
         mail.compose(address, "", "")
+        mail.server("smtp")  # which RCGAN_MAIL_FROM leaves open
 
 
 def tell(run: Run, what: str, also="", *, progress=print):
