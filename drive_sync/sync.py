@@ -37,7 +37,7 @@ def runs_folder() -> Path:
     if os.environ.get("RCGAN_RUNS"):
         return Path(os.environ["RCGAN_RUNS"]).expanduser().resolve()
     checkout = Path(__file__).resolve().parents[1]
-    return (checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "runs"
+    return ((checkout if (checkout / "notebooks").is_dir() else Path.cwd()) / "runs").resolve()  # it may be a link
 
 
 class Sync:

@@ -13,7 +13,7 @@ def runs() -> Path:
     """Folder of all results: RCGAN_RUNS, else `runs/` of the checkout, else `runs/` where Python was started."""
     if os.environ.get("RCGAN_RUNS"):
         return Path(os.environ["RCGAN_RUNS"]).expanduser().resolve()
-    return (CHECKOUT if (CHECKOUT / "notebooks").is_dir() else Path.cwd()) / "runs"
+    return ((CHECKOUT if (CHECKOUT / "notebooks").is_dir() else Path.cwd()) / "runs").resolve()  # it may be a link
 
 
 def notebooks() -> Path:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from runs_made import facts, process, run_at
 
-from rcgan_nb import archive, cli
+from drive_sync import sync
+from rcgan_nb import archive, cli, paths
 from rcgan_nb.archive import aside, finder, lineage, pruning, trees
 from rcgan_nb.archive.bring import bring
 from rcgan_nb.archive.run import Run
@@ -284,6 +285,22 @@ def test_pruning_moves_what_serves_nobody_and_brings_it_back(runs, capsys):
     assert cli.main(["runs", "restore", name]) == 0
     assert len(list((runs / "faces/samples").iterdir())) == 9 and (runs / "dead").exists()
     assert not list((runs / "archive").iterdir())
+
+
+def test_a_runs_folder_that_is_a_link_is_its_target(tmp_path, monkeypatch):
+    """The checkout's own folder, on another disk."""
+    (tmp_path / "checkout/notebooks").mkdir(parents=True)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "checkout/runs").symlink_to(tmp_path / "disk")
+    monkeypatch.delenv("RCGAN_RUNS")
+    monkeypatch.setattr(paths, "CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setattr(sync, "__file__", str(tmp_path / "checkout/drive_sync/sync.py"))
+    assert paths.runs() == sync.runs_folder() == tmp_path / "disk"
+    runs = paths.runs()
+    run_at(runs / "faces", 200, [process("a"), process("b", 100)])
+    older = run_at(runs / "older", 100, [process("a")]).path
+    assert [what for what, _ in pruning.plan(archive.survey()).what] == [older]
+    assert pruning.prune(pruning.plan(archive.survey())) and list(found()) == ["faces"]  # nor what lies aside now
 
 
 def test_pruning_refuses_what_makes_no_sense(runs):
