@@ -1,5 +1,7 @@
 """A machine reached by ssh: profiles, what is sent there, jobs without Slurm, and what must not happen on the way."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -233,3 +235,27 @@ def test_jobs_without_slurm_start_at_once_and_end_with_a_word(there, tmp_path, r
     assert "there is no job 'nix'; rcgan cluster status there lists them" in capsys.readouterr().err
     assert cli.main(["cluster", "status", "there"]) == 0
     assert "There are no runs yet." in capsys.readouterr().out
+
+
+def test_a_job_that_lives_is_seen_and_ended_however_many_came_after_it(there, capsys):
+    process = subprocess.Popen(["sleep", "600"])
+    began = subprocess.run(["ps", "-o", "lstart=", "-p", str(process.pid)], capture_output=True, text=True).stdout
+    for k in range(25):
+        folder = there / f"jobs/job-{k:02}"
+        folder.mkdir(parents=True)
+        (folder / "pids").write_text(f"1 {process.pid} {'Thu Jan  1 00:00:00 1970' if k else began.strip()}\n")
+        os.utime(folder, (1000 + k, 1000 + k))
+    host = cluster.profile("there")
+    states = {w["job"]: w["state"] for w in slurm.workers(host)}
+    assert states.pop("job-00") == "RUNNING" and set(states.values()) == {"over"}
+    assert sum(job.startswith("job-") for job in states) < 25 and "job-24" in states and "job-01" not in states
+    assert cli.main(["cluster", "cancel", "there", "job-01"]) == 0
+    assert "job-01: all of it is over" in capsys.readouterr().out
+    for name in ("job-0", "job-.*", "..", "-v"):
+        with pytest.raises(ValueError, match="there is no job"):
+            slurm.cancel(host, name)
+    assert process.poll() is None
+    assert slurm.cancel(host, "job-00") == "job-00: ends worker 1 (running)"
+    assert process.wait(60) == -15
+    for path in there.glob("jobs/job-*"):
+        shutil.rmtree(path)

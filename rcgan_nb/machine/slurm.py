@@ -11,6 +11,7 @@ import re
 import shlex
 
 NAME = re.compile(r"[\w.-]+")
+LAST = 20  # jobs that are shown though they are over
 FEWEST = 20  # seconds of work that the time of a worker must leave
 NEEDS = ("tensorflow", "papermill", "ipykernel", "psutil", "optuna")
 LOOK = "import importlib.util as u, sys; print(*[m for m in sys.argv[1:] if not u.find_spec(m)])"
@@ -61,9 +62,9 @@ fi
 COLUMNS = ("job", "number", "worker", "state", "taken", "limit", "why")
 FORGOTTEN = ("over", "", "", "Slurm knows nothing of it any more")
 # A process is known by its number and when it began; a number alone may have been given to another's.
-LIVES = '[ "$(ps -o lstart= -p $pid)" = "$began" ]'
+LIVES = 'kill -0 $pid 2>/dev/null && [ "$(ps -o lstart= -p $pid)" = "$began" ]'
 JOBS = f"""cd {{folder}}/jobs 2>/dev/null || exit 0
-ls -t | head -n 20 | while read -r name; do
+ls -t{{pick}} | while read -r name; do
   [ ! -s "$name/id" ] || echo "job|$name|$(cat "$name/id")"
   [ ! -s "$name/pids" ] || while read -r k pid began; do
     if {LIVES}; then state=RUNNING; else state=over; fi
@@ -173,10 +174,14 @@ def _ready(host) -> str:
     )
 
 
-def workers(host) -> list[dict]:
-    """The last jobs' workers, each with the COLUMNS as text: number is Slurm's, why says why it waits or ended."""
+def workers(host, job="") -> list[dict]:
+    """Workers of a job, or of the last jobs and those that live, each with the COLUMNS as text.
+
+    Number is Slurm's, why says why it waits or ended.
+    """
     jobs, queue, here = {}, {}, []
-    ask = JOBS.format(folder=host.folder) + (QUEUE if host.config.scheduler == "slurm" else "")
+    pick = f" | grep -Fx -e {shlex.quote(job)}" if job else ""
+    ask = JOBS.format(folder=host.folder, pick=pick) + (QUEUE if host.config.scheduler == "slurm" else "")
     for line in host.run(ask).splitlines():
         kind, *cells = line.split("|")
         if kind == "job":
@@ -190,7 +195,8 @@ def workers(host) -> list[dict]:
     for number, name in jobs.items():
         for k, cells in sorted(queue.get(number, {"": FORGOTTEN}).items(), key=lambda item: int(item[0] or 0)):
             here.append(dict(zip(COLUMNS, (name, number, k, *cells), strict=True)))
-    return here
+    last = list(dict.fromkeys(worker["job"] for worker in here))[:LAST]
+    return [worker for worker in here if worker["job"] in last or worker["state"] in END]
 
 
 def records(host) -> list[dict]:
@@ -204,7 +210,7 @@ def cancel(host, name, *, dry=False) -> str:
 
     Raises: ValueError: there is no such job.
     """
-    found = [w for w in workers(host) if w["job"] == name and NAME.fullmatch(name)]
+    found = NAME.fullmatch(name) and workers(host, name)
     if not found:
         raise ValueError(f"there is no job {name!r}; rcgan cluster status {host.name} lists them.")
     living = [w for w in found if w["state"] in END]
