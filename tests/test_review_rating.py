@@ -66,6 +66,20 @@ def test_a_double_click_answers_one_question(begun):
     assert "Thank you" in view.children[0].value
 
 
+def test_an_answer_that_was_cut_short_is_asked_again(begun):
+    desk = rating.Desk("review")
+    for cut in (10, 1):  # within a line, and only its end
+        desk.answer(1)
+        file = next(begun.iterdir())
+        file.write_bytes(file.read_bytes()[:-cut])
+        desk = rating.Desk("review")
+        assert len(desk.left) == 3
+    for left in (2, 1, 0):
+        desk.answer(2)
+        assert len(rating.Desk("review").left) == left
+    assert review.collect(mailbox=False) == {"counted": 3}
+
+
 def test_rating_from_one_to_five(begun):
     runs("three")
     review.prepare(ReviewConfig(name="rated", runs="three", question="rate"))

@@ -38,7 +38,9 @@ class Desk:
             raise FileNotFoundError(f"there is no review {name!r} in {self.path.parent}; prepare it first.") from None
         self.question = facts["question"]
         self.file = self.path / "answers" / f"{os.getuid()}.jsonl"
-        done = {json.loads(line)["item"] for line in self.file.read_text().splitlines()} if self.file.exists() else ()
+        written = self.file.read_bytes() if self.file.exists() else b""
+        whole = written.rpartition(b"\n")[0]  # a last line without its end was not written
+        done = {json.loads(line)["item"] for line in whole.splitlines()}
         self.left = [item for item in facts["items"] if item["id"] not in done]
         random.SystemRandom().shuffle(self.left)
 
@@ -53,8 +55,11 @@ class Desk:
         """
         line = json.dumps({"item": self.left[0]["id"], "answer": value}) + "\n"
         try:
-            with open(self.file, "a") as file:
-                file.write(line)
+            with open(self.file, "a+b") as file:
+                file.seek(0)
+                if half := file.read().rpartition(b"\n")[2]:
+                    file.truncate(file.tell() - len(half))
+                file.write(line.encode())
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)  # whoever began the review has to read it
                 os.fsync(file.fileno())
