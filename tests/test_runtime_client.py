@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import sys
 import threading
 import types
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from jupyter_client.session import Session
 from nbclient.exceptions import DeadKernelError
+from servers import free_port
 
 from rcgan_nb.runtimes import left
 from rcgan_nb.runtimes.client import FarError, RemoteKernelClient, _value
@@ -174,6 +176,16 @@ def test_a_token_from_the_keyring(monkeypatch):
     assert asyncio.run(server.headers()) == {"Authorization": "token rcgan_nb https://far.example/user/me"}
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert asyncio.run(from_environment().headers()) == {}
+
+
+def test_a_kernel_that_another_machine_uses_is_left_alone(runs):
+    server = Server(f"http://127.0.0.1:{free_port()}", {})
+    note = dataclasses.replace(left.Note.of(server, "theirs"), pid=999_999_999)  # no process here has that number
+    dataclasses.replace(note, host="another-machine").write()
+    assert asyncio.run(left.end(server)) == [] and note.path.exists()
+    note.write()
+    with pytest.raises(ServerError):  # it asks the server, which is not there
+        asyncio.run(left.end(server))
 
 
 def test_a_note_that_was_cut_short_or_leads_elsewhere(runs):

@@ -1,13 +1,15 @@
 """Kernels on servers that must not be left behind.
 
 A note of every kernel lies in the runs folder while it is in use. Where this process dies or the network does, the
-note stays, and the next notebook that runs on that server ends the kernel and brings its results home.
+note stays, and the next notebook that runs from this machine on that server ends the kernel and brings its results
+home.
 """
 
 import contextlib
 import json
 import logging
 import os
+import socket
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -28,6 +30,7 @@ class Note:
 
     kernel: str
     url: str
+    host: str  # machines may share a runs folder and a server
     pid: int
     started: float  # when that process was, which tells it from a later one of its number
     begun: int = 0  # the kernel's clock in ns, when its notebook began; 0 until it did
@@ -35,7 +38,7 @@ class Note:
 
     @classmethod
     def of(cls, server, kernel):
-        return cls(kernel, server.url, os.getpid(), psutil.Process().create_time())
+        return cls(kernel, server.url, socket.gethostname(), os.getpid(), psutil.Process().create_time())
 
     def write(self):
         folder().mkdir(parents=True, exist_ok=True)
@@ -47,6 +50,9 @@ class Note:
 
     @property
     def used(self) -> bool:
+        """Whether its process lives; of another machine's nobody here can tell, and that machine ends what it left."""
+        if self.host != socket.gethostname():
+            return True
         try:
             return abs(psutil.Process(self.pid).create_time() - self.started) < 1
         except psutil.NoSuchProcess:
