@@ -1,5 +1,6 @@
 """A machine reached by ssh: profiles, what is sent there, jobs without Slurm, and what must not happen on the way."""
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -12,8 +13,11 @@ from servers import until
 from test_batch import make
 
 from rcgan_nb import cli, paths
+from rcgan_nb.cli import batch
+from rcgan_nb.cli import cluster as cli_cluster
 from rcgan_nb.config import ClusterConfig
 from rcgan_nb.machine import cluster, slurm
+from rcgan_nb.runtimes import jobs
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +106,15 @@ def test_what_cannot_run_there_is_refused_before_anybody_is_asked(tmp_path, caps
     both.write_text("".join(f"- notebook: {tmp_path}/{folder}/own.ipynb\n" for folder in "ab"))
     assert cli.main([*submit, "batch", str(both)]) == 1
     assert "two notebooks are called own.ipynb; give one of them another name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["12d", "1234567.5s", "0.5s", "90s", ""])
+def test_a_limit_arrives_as_it_was_given(tmp_path, limit):
+    parser = argparse.ArgumentParser()
+    batch.add(parser)
+    _, work = cli_cluster._batch(parser.parse_args(["--grid", "train.ipynb", "--limit", limit]))
+    (tmp_path / "jobs.yaml").write_bytes(work["files"]["jobs.yaml"])
+    assert [job.limit for job in jobs.read(tmp_path / "jobs.yaml")] == [jobs.seconds(limit)]
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def _batch(given) -> tuple[str, dict]:
             if files.setdefault(job.notebook.name, content) != content:
                 raise ValueError(f"two notebooks are called {job.notebook.name}; give one of them another name.")
         entry = {"notebook": job.notebook.name, "parameters": job.parameters}
-        entries.append(entry | ({"limit": f"{job.limit:g}s"} if job.limit else {}))
+        entries.append(entry | ({"limit": f"{job.limit!r}s"} if job.limit else {}))
     files["jobs.yaml"] = yaml.safe_dump(entries, sort_keys=False).encode()
     words = ["batch", "jobs.yaml", "--name", name, "--at-once", str(given.at_once)]
     return name, {"command": words, "files": files}
