@@ -243,3 +243,15 @@ def test_a_run_on_two_gpus_waits_for_two_and_claims_them(tmp_path, monkeypatch):
     assert line.wait(preflight.Estimate(0.01, 8.0, 1.0, 1.0)) == "0"  # on the others a claim stands
     with pytest.raises(MemoryError, match="needs 8.0 GiB of each of 4 GPUs, more than there is"):
         line.wait(preflight.Estimate(0.01, 8.0, 1.0, 1.0, 4))
+
+
+def test_only_the_gpus_that_are_wanted_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(line, "folder", lambda: tmp_path)
+    monkeypatch.setattr(line.time, "sleep", lambda seconds: pytest.fail("it waits, and nothing will come"))
+    monkeypatch.setattr(
+        gpus, "gpus", lambda: [Gpu(k, "T4", total, total, 0) for k, total in enumerate((8.0, 16.0, 24.0))]
+    )
+    assert line.wait(preflight.Estimate(0.01, 6.0, 1.0, 1.0, 2), "0, 1") == "0,1"
+    with pytest.raises(MemoryError, match="needs 12.0 GiB of a GPU, more than there is: GPU 0 T4: 8 of 8 GiB free"):
+        line.wait(preflight.Estimate(0.01, 12.0, 1.0, 1.0), "0")
+    assert line.wait(preflight.Estimate(0.01, 12.0, 1.0, 1.0), "any with 6 GiB free") == "2"

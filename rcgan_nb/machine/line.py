@@ -31,7 +31,7 @@ def wait(need: preflight.Estimate, wanted="auto", *, progress=print) -> str:
         wanted: the setting `devices`: which GPUs come into question.
     Raises: MemoryError: this machine will never have so much.
     """
-    _require_possible(need)
+    _require_possible(need, wanted)
     ticket = _write(folder() / f"{time.time_ns():020d}.waiting", need)
     said = ""
     try:
@@ -50,12 +50,21 @@ def wait(need: preflight.Estimate, wanted="auto", *, progress=print) -> str:
         ticket.unlink(missing_ok=True)
 
 
-def _require_possible(need):
-    whole, found = room(), gpus.gpus()
+def _require_possible(need, wanted):
+    whole, found = room(), _in_question(wanted)
     if need.memory > whole.memory:
         raise MemoryError(f"it needs {need.memory:.1f} GiB of memory, and this machine has {whole.memory:.1f} in all.")
     if not need.fitting(gpu.total for gpu in found):
         raise MemoryError(f"it needs {need.on_gpus()}, more than there is: {gpus.told(found)}")
+
+
+def _in_question(wanted) -> list[gpus.Gpu]:
+    """The GPUs that the setting `devices` leaves to choose from."""
+    found = gpus.gpus()
+    if wanted in ("auto", "cpu") or gpus.ANY.fullmatch(wanted):
+        return found
+    numbers = [number.strip() for number in wanted.split(",")]
+    return [gpu for gpu in found if str(gpu.index) in numbers]
 
 
 @contextlib.contextmanager
@@ -89,9 +98,7 @@ def _living(pattern) -> list[Path]:
 
 def _against(need, wanted):
     """Why a run does not fit beside those that were let in just now; and which devices it may take if it does."""
-    left, found = room(), gpus.gpus()
-    if wanted not in ("auto", "cpu") and not gpus.ANY.fullmatch(wanted):
-        found = [gpu for gpu in found if str(gpu.index) in wanted.split(",")]
+    left, found = room(), _in_question(wanted)
     for path in _living("*.claim"):
         claim = json.loads(path.read_text())
         if time.time() - claim["time"] < SETTLED:
