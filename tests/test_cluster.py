@@ -130,7 +130,7 @@ def test_options_of_a_job_are_those_of_the_profile():
     lines = slurm.script(config, "faces", ["batch", "jobs.yaml", "--name", "a b"], 3).splitlines()
     options = {line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH ")}
     assert {"--array=1-3", "--gres=gpu:a100:1", "--time=1-00:00:00", "--cpus-per-task=4", "--requeue"} <= options
-    assert {"--signal=B:USR1@120", "--account=abc", "--qos", "very long"} <= options
+    assert {"--signal=B:USR1@120", "--account=abc --qos 'very long'"} <= options
     assert not [option for option in options if option.startswith(("--mem", "--partition"))]
     assert "python3 -m rcgan_nb.cli batch jobs.yaml --name 'a b' </dev/null &" in lines
 

@@ -1,6 +1,8 @@
 """A real Slurm of one node: what it refuses, an array that shares a batch, and a job that meets its time limit."""
 
+import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -58,6 +60,17 @@ def test_what_slurm_refuses_is_said_in_its_words_and_leaves_nothing(there, capsy
     out = capsys.readouterr().out
     assert "#SBATCH --mem=1G" in out and "sbatch: Job" in out and "using 1 processors" in out
     assert not list((there / "jobs").iterdir()) and not workers(cluster.profile("hpc"))
+
+
+def test_options_of_several_words_arrive_whole(there, sshd, slurm):
+    sbatch = """--hold --comment="two of 'our' words" --time 30"""
+    cluster.profiles().write_text(profile(sshd, "hpc", there, slurm=slurm) + f"sbatch = {json.dumps(sbatch)}\n")
+    assert submit("batch", "--grid", "train.ipynb") == 0
+    (job,) = (there / "jobs").glob("train-*")
+    number = (job / "id").read_text().strip()
+    assert slurm.ask("squeue", "-h", "-j", number, "-o", "%k|%r|%l") == "two of 'our' words|JobHeldUser|30:00\n"
+    assert cli.main(["cluster", "cancel", "hpc", job.name]) == 0
+    shutil.rmtree(job)
 
 
 def test_an_array_shares_a_batch_and_what_waits_can_be_cancelled(there, tmp_path, runs, capsys):

@@ -99,7 +99,7 @@ def script(config, name, command, workers) -> str:
     asked = {"partition": config.partition, "gres": config.gres, "time": config.time, "mem": config.memory}
     asked["cpus-per-task"] = config.cpus
     options += [f"--{option}={value}" for option, value in asked.items() if value]
-    options += shlex.split(config.sbatch)
+    options += [shlex.join(shlex.split(config.sbatch))] if config.sbatch else []
     return "\n".join(["#!/bin/bash -l", *(f"#SBATCH {option}" for option in options), body + AGAIN + "exit $code\n"])
 
 
