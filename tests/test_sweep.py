@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shlex
 import sqlite3
 from urllib.parse import quote
 
@@ -326,3 +327,12 @@ def test_with_no_worker_here_it_says_how_to_start_some_elsewhere(tmp_path, runs,
     assert f"ssh HOST 'RCGAN_RUNS={runs} rcgan sweep work s'" in said
     assert f"sbatch --array=1-8 --wrap 'RCGAN_RUNS={runs} rcgan sweep work s'" in said
     assert "4 waiting" in said and len(Sweep.open("s").trials()) == 4
+
+
+def test_the_command_that_is_printed_starts_a_sweep_of_any_name(tmp_path, runs, capsys):
+    path = tmp_path / "anna's $HOME sweep.yaml"
+    path.write_text(json.dumps(GRID))
+    assert cli.main(["sweep", "start", str(path), "--workers", "0"]) == 0
+    lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if "rcgan sweep work" in line]
+    words = [f"RCGAN_RUNS={runs}", "rcgan", "sweep", "work", "anna's $HOME sweep"]
+    assert [line if len(line) == 5 else shlex.split(line[-1]) for line in lines] == [words] * 3

@@ -82,7 +82,8 @@ def _train(sweep, given):
         return sweep.train(count, gpus)
     from rcgan_nb import paths
 
-    command = f"RCGAN_RUNS={shlex.quote(str(paths.runs()))} rcgan sweep work {sweep.config.name}"
+    words = ["rcgan", "sweep", "work", sweep.config.name]
+    command = f"RCGAN_RUNS={shlex.quote(str(paths.runs()))} {shlex.join(words)}"
     print(
         f"nothing is trained here. Where this runs folder can be seen, start workers, as many as you like:\n  {command}"
     )
