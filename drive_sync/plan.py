@@ -111,20 +111,21 @@ class Runs:
     titles: dict[str, str] = field(default_factory=dict)
 
 
-def match_runs(here, there: Tree, ids_here, ids_there) -> tuple[Tree, Runs]:
+def match_runs(here, there: Tree, lines_here, lines_there) -> tuple[Tree, Runs]:
     """Give each run in Drive the path of the run here that it is; of two that parted, a path of its own.
 
     Args:
         here: path -> Local.
-        ids_here, ids_there: path of a run -> ids of its processes, of all here, of those there that may be one here.
+        lines_here, lines_there: path of a run -> its runs.Line, of all here, of those there that may be one here.
     Returns: the tree with these paths, and what the runs are to each other.
     """
-    pairs = {run: to for run, to in runs.pair(ids_here, ids_there).items() if run != to}
+    found = runs.pair(lines_here, lines_there)
+    pairs = {run: to for run, to in found.items() if run != to}
     moved = Tree(*({_moved(path, pairs): one for path, one in part.items()} for part in vars(there).values()))
-    back = {to: run for run, to in runs.pair(ids_here, ids_there).items()}
-    relations = {run: runs.relation(ids_here[run], ids_there[back[run]]) for run in ids_here if run in back}
-    alone = [run for run in ids_here if run not in back and run in ids_there]
-    titles = {run: runs.beside(run, ids_here[run], there.folders).rpartition("/")[2] for run in alone}
+    back = {to: run for run, to in found.items()}
+    relations = {run: runs.relation(lines_here[run], lines_there[back[run]]) for run in lines_here if run in back}
+    alone = [run for run in lines_here if run not in back and run in lines_there]
+    titles = {run: runs.beside(run, lines_here[run], there.folders).rpartition("/")[2] for run in alone}
     return moved, Runs(relations, {run: names.decode(title) for run, title in titles.items()})
 
 

@@ -80,7 +80,7 @@ class Sync:
         if self.verb == "dedupe":
             self.plan = plan.dedupe(children, self.tree)
             return
-        self.tree, matched = plan.match_runs(here, self.tree, *self._segments(here))
+        self.tree, matched = plan.match_runs(here, self.tree, *self._lines(here))
         self.tree.left_out |= links
         self.run_folders = runs.folders({*here, *self.tree.files})
         chosen = plan.Filter(self.options.include, self.options.exclude)
@@ -91,20 +91,20 @@ class Sync:
             made = plan.with_folders(plan.without(made, held), self.tree, matched)
         self.plan = made
 
-    def _segments(self, here):
-        """Ids of the processes of all runs here, and of those in Drive that may be one of them."""
-        ids_here = {run: runs.ids(self._read(f"{run}/{runs.SEGMENTS}")) for run in runs.folders(here)}
-        families, ids_there = {runs.family(run) for run in ids_here}, {}
+    def _lines(self, here):
+        """The Lines of all runs here, and of those in Drive that may be one of them."""
+        texts = {run: self._read(f"{run}/{runs.SEGMENTS}") for run in runs.folders(here)}
+        families, there = {runs.family(run) for run in texts}, {}
         with tempfile.TemporaryDirectory() as folder:
             for run in runs.folders(self.tree.files):
                 path = f"{run}/{runs.SEGMENTS}"
                 remote = self.tree.files[path]
-                if run in ids_here and here[path].md5 == remote.md5:
-                    ids_there[run] = ids_here[run]
+                if run in texts and here[path].md5 == remote.md5:
+                    there[run] = texts[run]
                 elif runs.family(run) in families:
                     self.drive.get(remote, Path(folder, remote.md5))
-                    ids_there[run] = runs.ids(Path(folder, remote.md5).read_text(errors="replace"))
-        return ids_here, ids_there
+                    there[run] = Path(folder, remote.md5).read_text(errors="replace")
+        return runs.lines(texts, here), runs.lines(there, self.tree.files)
 
     def _read(self, path):
         try:

@@ -25,8 +25,9 @@ def write(folder, path, content):
     target.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def segments(*ids):
-    return json.dumps([{"id": one * 32, "step": k} for k, one in enumerate(ids)]).encode()
+def segments(*ids, each=1):
+    """A segments.json; `each` is how many steps a process did before the next began."""
+    return json.dumps([{"id": one * 32, "step": k * each} for k, one in enumerate(ids)]).encode()
 
 
 def ids(drive, folder="runs"):

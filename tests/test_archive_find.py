@@ -265,6 +265,20 @@ def test_lineage_is_told_by_processes_and_not_by_names(tmp_path):
     assert (rows["z"]["how"], rows["z"]["start"], rows["z"]["from"]) == ("went on otherwise", 120, "a")
 
 
+def test_a_run_that_is_further_than_where_another_went_on_from_it_parted(runs):
+    home = run_at(runs / "home", 300, [process("a")]).path
+    run_at(runs / "other", 200, [process("a"), process("b", 150)])
+    row = next(row for row in lineage.rows(archive.survey().runs) if row["name"] == "other")
+    assert (row["how"], row["start"], row["from"]) == ("went on otherwise", 150, "home")
+    assert str(pruning.plan(archive.survey())) == "nothing"
+    for path in home.glob("checkpoints/step-*"):
+        path.unlink()
+    assert str(pruning.plan(archive.survey())) == "nothing"  # it did those steps, whatever is left of them
+    shutil.rmtree(home)
+    run_at(home, 170, [process("a")], state="killed")  # what came after its last checkpoint was done again
+    assert str(pruning.plan(archive.survey())) == "home: other is the same run, gone on with"
+
+
 def test_pruning_moves_what_serves_nobody_and_brings_it_back(runs, capsys):
     run_at(runs / "faces", 200, [process("a"), process("b", 100)])
     run_at(runs / "older", 100, [process("a")])

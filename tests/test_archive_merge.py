@@ -98,6 +98,22 @@ def test_what_overlaps_or_is_missing_has_to_be_accepted(runs):
     assert run.metrics()["d_loss"] == [1.0] * 10 + [2.0] * 5
 
 
+def test_what_was_done_after_the_step_from_which_another_process_went_on_overlaps_too(runs):
+    run_at(runs / "home", 300, [process("a")])
+    run_at(runs / "other", 200, [process("a"), process("b", 150)], marker=2.0)
+    with pytest.raises(
+        ValueError, match="overlap: home did steps 151 to 300, before which another process went on; they are left out"
+    ):
+        merged("other")
+    run_at(runs / "third/home", 200, [process("a"), process("c", 150)])
+    with pytest.raises(ValueError, match=r"'home' went on in 2 ways; .*home \(300 steps\); .*home \(200 steps\)"):
+        merged("home")
+    shutil.rmtree(runs / "third")
+    run, went = merged("other", accept=["overlap"], to="both")
+    assert run.metrics()["step"] == [float(s) for s in range(10, 201, 10)]
+    assert sorted(p.name for p in went.iterdir()) == ["home", "moved.json", "other"]
+
+
 def test_a_gap_is_said_with_its_steps(runs):
     first = run_at(runs / "first", 100, [process("a")])
     run_at(runs / "second", 150, [process("b", 100)], started_from=started(first, 100))

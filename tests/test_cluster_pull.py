@@ -80,6 +80,35 @@ def test_what_went_on_here_stays_and_what_went_on_there_comes(far, runs):
     assert tree(runs / "there-further") == tree(far / "there-further")
 
 
+def test_the_further_of_two_copies_of_a_run_is_never_written_over(far, runs):
+    first, second = process("aaaa"), process("bbbb", 100)
+    run_at(runs / "faces", 300, [first])
+    run_at(far / "faces", 200, [first, second])  # which went on with a copy of ours from an earlier step
+    run_at(runs / "grown", 200, [first, second])
+    run_at(far / "grown", 300, [first])
+    run_at(runs / "copied", 300, [first])
+    run_at(far / "copied", 200, [first])
+    before = tree(runs)
+    beside = {"faces": f"faces-{second['id'][:8]}", "grown": f"grown-{first['id'][:8]}"}
+    for _ in range(2):
+        said = pull()
+        assert "run copied is a copy of an earlier step there; that of here stays" in said
+        assert tree(runs).items() >= before.items()
+        assert {p.name for p in runs.iterdir()} - {"cluster"} == {"faces", "grown", "copied", *beside.values()}
+        assert all(tree(runs / here) == tree(far / name) for name, here in beside.items())
+
+
+def test_what_is_trained_here_is_not_written_over_though_it_went_on_there(far, runs):
+    run = run_at(runs / "faces", 100, [process("aaaa")])
+    run_at(far / "faces", 200, [process("aaaa"), process("bbbb", 100)])
+    run.beat("running", 100)
+    before = tree(runs / "faces")
+    assert pull() == ["not fetched: run faces is being trained here, and went on elsewhere, too; stop it here first."]
+    assert tree(runs / "faces") == before
+    run.beat("interrupted", 100)
+    assert pull() == ["run faces: finished at step 200"]
+
+
 def test_a_stranger_of_the_same_name_stays(far, runs):
     (runs / "faces").mkdir(parents=True)
     (runs / "faces/notes.txt").write_text("mine")

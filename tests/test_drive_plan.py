@@ -262,12 +262,25 @@ def test_what_was_left_out_in_drive_is_not_deleted_here():
     ],
 )
 def test_relation(ours, theirs, expected):
-    assert runs.relation(list(ours), list(theirs)) == expected
+    assert runs.relation(runs.Line(tuple(ours)), runs.Line(tuple(theirs))) == expected
 
 
-def test_ids_of_what_is_no_list_of_segments():
-    assert runs.ids('[{"id": "aa", "step": 0}, {"id": "bb"}]') == ["aa", "bb"]
-    assert [runs.ids(text) for text in ("", "{}", "[1]", "[{}]", '{"id": 1}', "[" * 100000)] == [[]] * 6
+@pytest.mark.parametrize(("last", "expected"), [(3000, runs.THERE), (3001, runs.PARTED)])
+def test_who_went_on_from_a_step_before_what_is_here_parted(last, expected):
+    short, grown = runs.Line(("a",), (0,), last), runs.Line(("a", "b"), (0, 3000), 3500)
+    assert runs.relation(short, grown) == expected
+    assert runs.relation(grown, short) == (runs.HERE if expected == runs.THERE else runs.PARTED)
+
+
+def test_the_line_of_a_run_is_told_by_its_segments_and_checkpoints():
+    files = ["r/checkpoints/step-0000900.npz", "r/checkpoints/step-10000000.npz", "r/samples/step-99999999.npz"]
+    lines = runs.lines({"r": '[{"id": "aa", "step": 0}, {"id": "bb", "step": 7}]', "s": '[{"id": "aa"}]'}, files)
+    assert lines == {"r": runs.Line(("aa", "bb"), (0, 7), 10_000_000), "s": runs.Line(("aa",))}
+
+
+def test_the_line_of_what_is_no_list_of_segments():
+    texts = ("", "{}", "[1]", "[{}]", '{"id": 1}', "[" * 100000)
+    assert [runs.line(text, 5).ids for text in texts] == [()] * 6
 
 
 OURS, THEIRS = "0" * 32, "f" * 32
@@ -282,7 +295,8 @@ def matched(names_here, names_there):
     local = {f"{run}/segments.json": here("".join(ids)) for run, ids in names_here.items()}
     files = {f"{run}/segments.json": there("".join(ids), key=run) for run, ids in names_there.items()}
     tree = Tree(files, {"": "root"} | {run: f"folder {run}" for run in names_there})
-    return plan.match_runs(local, tree, names_here, names_there)
+    lines = ({run: runs.Line(tuple(ids)) for run, ids in names.items()} for names in (names_here, names_there))
+    return plan.match_runs(local, tree, *lines)
 
 
 def test_of_two_runs_that_parted_the_other_side_gets_a_name_of_its_own():

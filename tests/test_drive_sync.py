@@ -195,6 +195,19 @@ def test_two_machines_that_went_on_with_one_run_keep_both(drive, here, tmp_path)
     assert main(["status", "--local", str(other)]) == 0
 
 
+def test_a_run_that_is_further_here_than_where_the_other_went_on_stays(drive, here):
+    other = {"segments.json": segments("a", "b", each=3000), "metrics.csv": b"to 3500"}
+    keys = run_in_drive(drive, "r", other)
+    ours = {"segments.json": segments("a"), "metrics.csv": b"to 5000", "checkpoints/step-0005000.npz": b"5000"}
+    for name, content in ours.items():
+        write(here, f"r/{name}", content)
+    assert main(["pull"]) == 0 and main(["push"]) == 0
+    expected = {f"r/{name}": content for name, content in ours.items()}
+    assert mirrored(here) == expected | {f"r-{'b' * 8}/{name}": content for name, content in other.items()}
+    assert drive.files[keys["metrics.csv"]]["content"] == b"to 3500"
+    assert drive.tree("runs")[f"r-{'a' * 8}/metrics.csv"] == b"to 5000"
+
+
 def test_a_run_that_went_on_there_is_taken_as_a_whole_in_an_order_that_tells(drive, here, monkeypatch):
     files = {name: name.encode() for name in ("checkpoint.npz", "config.json", "heartbeat.json", "metrics.csv")}
     keys = run_in_drive(drive, "r", files | {"segments.json": segments("a")})

@@ -20,6 +20,7 @@ LONGEST = 1 << 26  # bytes of a table of facts; a run's have some thousand
 MOST_STEPS, LATEST = 1 << 53, 9e9  # what a broken file says beyond these no table and no calendar can hold
 ANCESTOR = {"init.csv", "log.csv"}  # what lies in a run of mv-temporal-rgan (see archive/legacy)
 CHECKPOINT = re.compile(r"checkpoints/(step-\d+|best)\.npz")
+NUMBERED = re.compile(r"checkpoints/step-(\d+)\.npz")
 DOUBLE = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # what Drive and browsers add to the name of a second download
 
 
@@ -114,8 +115,13 @@ class Found:
     @cached_property
     def step(self) -> int:
         """The last step known of it: from its heartbeat, tables and checkpoints."""
-        steps = [self.facts["heartbeat"].get("step"), *(int(n[17:-4]) for n in self.checkpoints if "step-" in n)]
-        return max(s for s in [0, *steps] if isinstance(s, int) and s <= MOST_STEPS)
+        steps = [0, self.facts["heartbeat"].get("step"), self.last]
+        return max(s for s in steps if isinstance(s, int) and s <= MOST_STEPS)
+
+    @property
+    def last(self) -> int:
+        """Step of the last whole checkpoint that training goes on from; -1 without."""
+        return last_step(self.checkpoints)
 
     @property
     def status(self) -> str:
@@ -139,6 +145,17 @@ class Found:
             return "all"
         seen = any(name in ("metrics.csv", "watch.csv") or name.startswith("samples/") for name in self.sizes)
         return "figures" if seen else "nothing"
+
+
+def last_step(checkpoints) -> int:
+    """The highest step in such names of files; -1 without."""
+    return max((int(found[1]) for name in checkpoints if (found := NUMBERED.fullmatch(name))), default=-1)
+
+
+def at(folder) -> Found:
+    """The run that lies in this folder."""
+    tree = trees.opened(folder)
+    return Found(tree, "", tree.sizes)
 
 
 def _segment(s) -> bool:

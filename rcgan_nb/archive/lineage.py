@@ -1,15 +1,46 @@
 """Which run came from which: by the ids of the processes that worked on them, never by their names.
 
 A run is known by the process that began it. Where the run went on, its list of processes grew: of two lists, one that
-begins with the other is a later state of the same run, equal ones are copies, and lists that part went on otherwise.
+begins with the other is a later state of the same run, equal ones are copies, and lists that part went on otherwise. So
+did two of which the shorter holds a checkpoint beyond the step from which the longer went on.
 """
 
 import json
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rcgan_nb import paths
+from rcgan_nb.archive import finder
 from rcgan_nb.archive.finder import Found
+from rcgan_nb.archive.run import Run
+
+
+@dataclass(frozen=True)
+class Line:
+    """What tells which of two states of a run is the later one.
+
+    Attributes:
+        ids: of the processes that worked on it, in order.
+        begun: the step after which each of them began; () where that is not told, and the ids alone decide.
+        reach: the step from which it can be gone on with: of its last whole checkpoint; without one, the last known.
+    """
+
+    ids: tuple[str, ...]
+    begun: tuple[int, ...] = ()
+    reach: int = 0
+
+    def precedes(self, later) -> bool:
+        """Whether the other went on from this, and not from a step before what was done here: then they parted."""
+        n = len(self.ids)
+        grew = 0 < n < len(later.ids) and later.ids[:n] == self.ids
+        return grew and all(self.reach <= step for step in later.begun[n : n + 1])
+
+
+def line(run: Found) -> Line:
+    """That of a run that was found."""
+    begun = tuple(s["step"] for s in run.facts["segments"])
+    return Line(tuple(run.segments), begun, run.last if run.last >= 0 else run.step)
 
 
 @dataclass(frozen=True)
@@ -63,7 +94,8 @@ def _make(key, ordered, made, open_now):
     run = ordered[key][0]
     before = [k for k in ordered if len(k) < len(key) and key[: len(k)] == k]
     if before:
-        parent, how = max(before, key=len), "went on"
+        parent = max(before, key=len)
+        how = "went on" if line(ordered[parent][0]).precedes(line(run)) else "went on otherwise"
         step = run.facts["segments"][len(parent)]["step"]
     else:
         parent, how, step = _other(key, ordered, run)
@@ -94,14 +126,15 @@ def _common(one, other) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def beside(folder, name, there) -> tuple[Path, bool]:
+def beside(folder, name, there, begun=(), reach=0) -> tuple[Path, bool]:
     """Where a run that came from elsewhere goes: its own name, or one beside it where that is another run here.
 
     Args:
         there: ids of the processes that worked on it, in order; [] where that is not known.
+        begun, reach: as of its Line.
     Returns: its folder, and whether it may be written there: it is new here, or went on from what is here. Where not,
         what is here went on from it.
-    Raises: ValueError: both names are those of others, or links.
+    Raises: ValueError: both names are those of others, or links; or what is here is at work.
     """
     own = paths.inside(folder, name)
     shared = _common(processes(own) or [], there)
@@ -111,11 +144,22 @@ def beside(folder, name, there) -> tuple[Path, bool]:
         if place.is_symlink():
             raise ValueError(f"{place} is a link; results stay inside {folder}.")
         here = processes(place)
-        if here is None or (here and here == there[: len(here)]):
+        if here is None or (here and here == there):
             return place, True
-        if there and there == here[: len(there)]:
+        ours, theirs = replace(line(finder.at(place)), ids=tuple(here)), Line(tuple(there), tuple(begun), reach)
+        if ours.precedes(theirs):
+            _require_idle(place)
+            return place, True
+        if theirs.precedes(ours):
             return place, False
     raise ValueError(f"run {name} is another one here, and so is {other.name}: neither is touched.")
+
+
+def _require_idle(place):
+    """Raises: ValueError: a process of this machine works on the run; one of another does so on what came here."""
+    run = Run(place)
+    if run.status() == "running" and run.read_json("heartbeat.json")["host"] == socket.gethostname():
+        raise ValueError(f"run {place.name} is being trained here, and went on elsewhere, too; stop it here first.")
 
 
 def processes(place) -> list[str] | None:
@@ -133,6 +177,14 @@ def ids(text) -> list[str]:
     """Ids of processes out of the text of a segments.json; none where it is not one."""
     try:
         return [segment["id"] for segment in json.loads(text) if isinstance(segment["id"], str)]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def begun(text) -> list[int]:
+    """The step after which each process of such a text began; none where one is not told."""
+    try:
+        return [int(segment["step"]) for segment in json.loads(text)]
     except (ValueError, KeyError, TypeError):
         return []
 

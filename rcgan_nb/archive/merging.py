@@ -140,7 +140,7 @@ def _tip(survey, all_states, run):
 
 def _is_state(later, of) -> bool:
     """Whether one is the same run as the other, later or as late."""
-    return later.run.segments[: len(of.run.segments)] == of.run.segments
+    return later is of or lineage.line(of.run).precedes(lineage.line(later.run))
 
 
 def _pieces(families, found) -> tuple[Piece, ...]:
@@ -189,14 +189,19 @@ def _missing(first, pieces):
 
 
 def _overlaps(pieces):
-    """What a run did after the step from which the next was started: it is in no continuous run."""
+    """What was done after the step from which the next run was started, or another process went on: it is in no
+    continuous run."""
     words = []
     for one, after in zip(pieces, pieces[1:], strict=False):
         if one.family != after.family:
-            further = max(one.sources, key=lambda f: f.step)
-            if further.step > one.end:
-                steps = f"steps {one.end + 1:,} to {further.step:,}"
-                words.append(f"{further.name} did {steps}, before which the next run was started; they are left out")
+            reached, what = {f: f.step for f in one.sources}, "the next run was started"
+        else:  # what came after its last checkpoint was done again
+            ends = [f for f in one.sources if f.segments[-1] == one.segment["id"]]
+            reached, what = {f: lineage.line(f).reach for f in ends}, "another process went on"
+        further = max(reached, key=reached.get, default=None)
+        if further and reached[further] > one.end:
+            steps = f"steps {one.end + 1:,} to {reached[further]:,}"
+            words.append(f"{further.name} did {steps}, before which {what}; they are left out")
     return tuple(words)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rcgan_nb import paths
-from rcgan_nb.archive import lineage
+from rcgan_nb.archive import finder, lineage
 from rcgan_nb.machine.cluster import Host
 
 MARK = ".pulled"  # in a folder that is no run: from where it came
@@ -48,6 +48,18 @@ class There:
     def segments(self) -> list[str]:
         """Ids of the processes that worked on it, in order; none where that cannot be read."""
         return lineage.ids(self.said.get("segments.json", ""))
+
+    @property
+    def step(self) -> int:
+        """The last step known of it."""
+        told = self.beat.get("step")
+        return max(finder.last_step(self.files), told if isinstance(told, int) else 0)
+
+    @property
+    def reach(self) -> int:
+        """The step from which it can be gone on with, as of lineage.Line."""
+        last = finder.last_step(self.files)
+        return last if last >= 0 else self.step
 
     @property
     def beat(self) -> dict:
@@ -101,9 +113,13 @@ def _home(run, progress) -> Path | None:
     if not run.segments:
         return None  # nobody has worked on it yet
     try:
-        home, new = lineage.beside(paths.runs(), run.name, run.segments)
+        begun = lineage.begun(run.said["segments.json"])
+        home, new = lineage.beside(paths.runs(), run.name, run.segments, begun, run.reach)
     except ValueError as error:
         progress(f"not fetched: {error}")
+        return None
+    if new and lineage.processes(home) == run.segments and finder.at(home).step > run.step:
+        progress(f"run {run.name} is a copy of an earlier step there; that of here stays")
         return None
     if new and home.name != run.name:
         progress(f"run {run.name} went on otherwise here and stays; that of there is {home.name}")
