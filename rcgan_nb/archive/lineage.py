@@ -77,8 +77,10 @@ def states(found: list[Found]) -> list[State]:
 
 
 def fullness(run):
-    """What makes one copy of a run better than another: steps, no faults, files, a place here, a short name."""
-    return run.step, -len(run.problems), len(run.sizes), not run.tree.packed, -len(run.name), run.name
+    """What makes one copy of a run better than another: a whole checkpoint, the later the better, steps, no faults,
+    files, a place here, a short name."""
+    whole = run.last, bool(run.checkpoints)
+    return *whole, run.step, -len(run.problems), len(run.sizes), not run.tree.packed, -len(run.name), run.name
 
 
 def _began(run):

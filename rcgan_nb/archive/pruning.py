@@ -65,13 +65,18 @@ def _names(found):
 
 
 def _doubles(chosen, ours) -> dict[Found, str]:
-    """Copies of what another run in the runs folder holds as well or better."""
+    """Copies of what another run, which stays in the runs folder, holds as well or better."""
     reasons = {}
-    for state in lineage.states(ours):
+    for state in reversed(lineage.states(ours)):  # the latest first: what goes itself passes its reason on
+        best = state.run
+        if best.last < 0:
+            continue
+        reason = reasons.get(best) if best in chosen else None
         for run in state.copies[1:]:
-            reasons[run] = f"{state.run.name} is the same run, as far or further"
-        if state.how == "went on" and state.run.problems == []:
-            reasons |= {run: f"{state.run.name} is the same run, gone on with" for run in state.parent.copies}
+            reasons.setdefault(run, reason or f"{best.name} is the same run, as far or further")
+        if state.how == "went on" and best.problems == []:
+            for run in state.parent.copies:
+                reasons.setdefault(run, reason or f"{best.name} is the same run, gone on with")
     return {run: reason for run, reason in reasons.items() if run in chosen}
 
 
