@@ -52,6 +52,22 @@ def test_a_run_comes_home_while_it_is_made_and_ends_as_it_is_there(far, runs):
     assert {row["state"] for row in verify(here) if row["file"] != "evaluation.json"} <= set(GOOD)
 
 
+def test_what_is_cleared_away_there_stays_here(far, runs):
+    run = run_at(far / "faces", 200).path
+    pull()
+    came = tree(runs / "faces")
+    shutil.rmtree(run / "checkpoints")
+    shutil.rmtree(run / "samples")
+    (run / "samples").mkdir()
+    pull()
+    assert tree(runs / "faces") == came
+    (run / "samples/step-0000150.png").write_bytes(b"the last one left")
+    pull()
+    names = {name for name in came if name.startswith(("samples/", "checkpoints/"))}
+    replaced = {f"samples/step-0000{step}.{end}" for step in ("050", "100") for end in ("png", "npz")}
+    assert {name for name in tree(runs / "faces") if name in names} == names - replaced
+
+
 def test_two_machines_that_went_on_with_one_run_are_both_kept(far, runs):
     first, mine, theirs = process("aaaa"), process("bbbb", 100), process("cccc", 100)
     run_at(far / "faces", 150, [first, theirs], marker=2.0)

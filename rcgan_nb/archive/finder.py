@@ -20,7 +20,6 @@ LONGEST = 1 << 26  # bytes of a table of facts; a run's have some thousand
 MOST_STEPS, LATEST = 1 << 53, 9e9  # what a broken file says beyond these no table and no calendar can hold
 ANCESTOR = {"init.csv", "log.csv"}  # what lies in a run of mv-temporal-rgan (see archive/legacy)
 CHECKPOINT = re.compile(r"checkpoints/(step-\d+|best)\.npz")
-NUMBERED = re.compile(r"checkpoints/step-(\d+)\.npz")
 DOUBLE = re.compile(r" ?\(\d+\)(?=\.\w+$)")  # what Drive and browsers add to the name of a second download
 
 
@@ -149,7 +148,13 @@ class Found:
 
 def last_step(checkpoints) -> int:
     """The highest step in such names of files; -1 without."""
-    return max((int(found[1]) for name in checkpoints if (found := NUMBERED.fullmatch(name))), default=-1)
+    return max(map(step_in, filter(CHECKPOINT.fullmatch, checkpoints)), default=-1)
+
+
+def step_in(name) -> int:
+    """The step in the name of a checkpoint or sample; -1 without."""
+    number = PurePosixPath(name).name.removeprefix("step-").partition(".")[0]
+    return int(number) if number.isdecimal() else -1
 
 
 def at(folder) -> Found:

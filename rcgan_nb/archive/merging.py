@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rcgan_nb import paths
-from rcgan_nb.archive import aside, checkpoint, events, lineage
+from rcgan_nb.archive import aside, checkpoint, events, finder, lineage
 from rcgan_nb.archive.finder import Found, Survey
 from rcgan_nb.archive.run import Run, draw
 
@@ -317,16 +317,11 @@ def _alarms(piece):
     return []
 
 
-def _step(name) -> int:
-    number = Path(name).name.removeprefix("step-").partition(".")[0]
-    return int(number) if number.isdigit() else -1
-
-
 def _copy_samples(piece, run):
     for source in piece.sources:
         for name in source.sizes:
             place = run.path / name
-            if name.startswith("samples/step-") and piece.holds(_step(name)) and not place.exists():
+            if name.startswith("samples/step-") and piece.holds(finder.step_in(name)) and not place.exists():
                 run.folder("samples")
                 place.write_bytes(source.read(name))
 
@@ -334,7 +329,8 @@ def _copy_samples(piece, run):
 def _copy_checkpoints(plan, run):
     """The last two of the last run, and the best one; of a damaged file a copy that is whole is taken."""
     last = plan.pieces[-1]
-    names = sorted({n for s in last.sources for n in s.checkpoints if last.start <= _step(n) <= last.end}, key=_step)
+    step = finder.step_in
+    names = sorted({n for s in last.sources for n in s.checkpoints if last.start <= step(n) <= last.end}, key=step)
     kept = [name for name in names if _whole_copy(last.sources, name, run)][-2:]
     for name in set(names) - set(kept):
         (run.path / name).unlink(missing_ok=True)

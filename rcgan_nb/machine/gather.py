@@ -85,8 +85,9 @@ def pull(host: Host, progress=print):
             _write(home / "segments.json", run.said["segments.json"])
     whole = _fetch(host, [(f"runs/{run.name}", home) for run, home in coming], [f"--exclude={name}" for name in SAID])
     for run, home in coming:
-        for old in (before[home] - run.files) if whole else ():
-            (home / old).unlink(missing_ok=True)
+        for old in before[home] if whole else ():
+            if _replaced(old, run.files):
+                (home / old).unlink(missing_ok=True)
         _conclude(run, home, progress)
     _fetch(host, [(f"runs/{name}", _folder(host, name)) for name in folders])
     host.fetch(["jobs/"], paths.runs() / "cluster" / host.name, *FILTER)
@@ -128,6 +129,12 @@ def _home(run, progress) -> Path | None:
 
 def _rotated(home) -> set[str]:
     return {path.relative_to(home).as_posix() for pattern in ROTATED for path in home.glob(pattern)}
+
+
+def _replaced(old, files) -> bool:
+    """Whether a file went there because later ones came; what was cleared away there stays here."""
+    beside = [name for name in files if name.partition("/")[0] == old.partition("/")[0]]
+    return old not in files and any(finder.step_in(name) > finder.step_in(old) for name in beside)
 
 
 def _conclude(run, home, progress):
