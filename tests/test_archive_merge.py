@@ -114,6 +114,36 @@ def test_what_was_done_after_the_step_from_which_another_process_went_on_overlap
     assert sorted(p.name for p in went.iterdir()) == ["home", "moved.json", "other"]
 
 
+def test_a_copy_that_parted_lends_no_step_of_its_own(runs, tmp_path):
+    main = run_at(runs / "main", 300, [process("a"), process("b", 200)]).path
+    lines = (main / "metrics.csv").read_text().splitlines()
+    (main / "metrics.csv").write_text("\n".join([*lines[:11], *lines[21:]]) + "\n")  # steps 110 to 200 are gone
+    for sheet in main.glob("samples/step-*"):
+        sheet.unlink()
+    other = run_at(tmp_path / "other", 250, [process("a"), process("c", 100)], marker=2.0).path
+    (other / "alarms.json").write_text('[{"step": 90, "what": "x"}, {"step": 150, "what": "y"}]')
+    plan = merging.plan(archive.survey(runs, tmp_path / "other"), "main", name="joined")
+    assert plan.missing == ("figures of 10 steps from 110 to 200",)
+    run, _ = merging.merge(plan, accept=["missing"])
+    assert run.metrics()["step"] == [float(s) for s in (*range(10, 101, 10), *range(210, 301, 10))]
+    assert {p.name for p in run.path.glob("samples/*.npz")} == {"step-0000050.npz", "step-0000100.npz"}
+    assert [alarm["step"] for alarm in run.alarms()] == [90]
+
+
+def test_what_went_on_from_a_step_before_the_end_lends_no_checkpoint_after_it(runs, tmp_path):
+    run_at(runs / "main", 300, [process("a"), process("b", 200)])
+    for path in (runs / "main").glob("checkpoints/*0300.npz"):
+        path.write_bytes(path.read_bytes()[:-500] + bytes(500))
+    (runs / "main/checkpoints/best.npz").unlink()
+    other = run_at(tmp_path / "other", 300, [process("a"), process("b", 200), process("c", 250)], marker=2.0).path
+    for name in ("best", "step-0000250"):
+        (other / f"checkpoints/{name}.npz").unlink()
+    checkpoint.write(other / "checkpoints/best.npz", {"generator/000": np.zeros(4)}, step=290, validation_mmd2=-9.0)
+    plan = merging.plan(archive.survey(runs, tmp_path / "other"), str(runs / "main"), name="joined")
+    run, _ = merging.merge(plan)
+    assert [p.name for p in run.path.glob("checkpoints/*")] == ["step-0000250.npz"]
+
+
 def test_a_gap_is_said_with_its_steps(runs):
     first = run_at(runs / "first", 100, [process("a")])
     run_at(runs / "second", 150, [process("b", 100)], started_from=started(first, 100))

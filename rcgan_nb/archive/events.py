@@ -20,11 +20,15 @@ def join(pieces, folder):
             with tempfile.NamedTemporaryFile() as file:
                 file.write(source.read(name))
                 file.flush()
-                _rewrite(
-                    file.name, folder / Path(name).name, lambda e: any(p.holds(e.step) for p in pieces) or not e.step
-                )
+                _rewrite(file.name, folder / Path(name).name, _within(pieces, source))
         if names:
             return
+
+
+def _within(pieces, source):
+    """Whether an event is of these pieces, as far as a copy has them; those of step 0 describe the file."""
+    own = [piece for piece in pieces if source in piece.sources]
+    return lambda event: not event.step or any(piece.holds(event.step, source) for piece in own)
 
 
 def _rewrite(source, target, keep):

@@ -21,7 +21,8 @@ TABLES = {"metrics.csv": "log_every", "watch.csv": "watch_every"}
 
 @dataclass(frozen=True)
 class Piece:
-    """The steps that one process did: after `start`, up to `end`, and the copies of the run that hold them."""
+    """The steps that one process did: after `start`, up to `end`, and the copies of the run that hold them, or those of
+    them after which another process went on there."""
 
     segment: dict
     start: int
@@ -29,8 +30,14 @@ class Piece:
     sources: tuple[Found, ...]
     family: int  # 0 for the run that was begun first; another number for each run that was started from one
 
-    def holds(self, step) -> bool:
-        return self.start < step <= self.end or (step == 0 == self.start and not self.family)
+    def holds(self, step, source) -> bool:
+        """Whether a step is of this piece, and what a copy has of it, too."""
+        return self.start < step <= self.until(source) or (step == 0 == self.start and not self.family)
+
+    def until(self, source) -> int:
+        """The last of these steps that a copy can have: what comes after may be of another process."""
+        after = source.facts["segments"][source.segments.index(self.segment["id"]) + 1 :]
+        return min([self.end, *(segment["step"] for segment in after)])
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,8 @@ def _missing(first, pieces):
         words.append(f"steps 1 to {first.step:,} were done by {first.name!r}, which was not found")
     for piece in pieces:
         every = piece.segment.get("config", {}).get("log_every")
-        steps = {int(row["step"]) for source in piece.sources for row in _table(source, "metrics.csv")}
+        rows = [(int(row["step"]), source) for source in piece.sources for row in _table(source, "metrics.csv")]
+        steps = {step for step, source in rows if piece.holds(step, source)}
         wanted = range(piece.start + 1, piece.end + 1) if every else ()
         lacking = [s for s in wanted if s % every == 0 and s not in steps]
         if lacking:
@@ -263,8 +271,8 @@ def _seconds_before(pieces) -> dict[int, float]:
     offsets, total = {0: 0.0}, 0.0
     for one, after in zip(pieces, pieces[1:], strict=False):
         if one.family != after.family:
-            rows = [row for source in one.sources for row in _table(source, "metrics.csv")]
-            total += max((float(r["seconds"]) for r in rows if int(r["step"]) <= one.end), default=0.0)
+            rows = [r for s in one.sources for r in _table(s, "metrics.csv") if int(r["step"]) <= one.until(s)]
+            total += max((float(row["seconds"]) for row in rows), default=0.0)
             offsets[after.family] = total
     return offsets
 
@@ -295,7 +303,7 @@ def _join_tables(pieces, name, path, offsets):
         for source in piece.sources:
             for row in _table(source, name):
                 step = int(row["step"])
-                if piece.holds(step) and step not in rows:
+                if piece.holds(step, source) and step not in rows:
                     seconds = round(float(row["seconds"]) + offsets[piece.family], 3)
                     rows[step] = row | {"seconds": seconds}
                     columns |= dict.fromkeys(row)
@@ -311,7 +319,7 @@ def _alarms(piece):
     for source in piece.sources:
         if "alarms.json" in source.sizes:
             try:
-                return [a for a in json.loads(source.read("alarms.json")) if piece.holds(a["step"])]
+                return [a for a in json.loads(source.read("alarms.json")) if piece.holds(a["step"], source)]
             except (OSError, ValueError, KeyError, TypeError):
                 continue
     return []
@@ -321,7 +329,7 @@ def _copy_samples(piece, run):
     for source in piece.sources:
         for name in source.sizes:
             place = run.path / name
-            if name.startswith("samples/step-") and piece.holds(finder.step_in(name)) and not place.exists():
+            if name.startswith("samples/step-") and piece.holds(finder.step_in(name), source) and not place.exists():
                 run.folder("samples")
                 place.write_bytes(source.read(name))
 
@@ -330,9 +338,13 @@ def _copy_checkpoints(plan, run):
     """The last two of the last run, and the best one; of a damaged file a copy that is whole is taken."""
     last = plan.pieces[-1]
     step = finder.step_in
-    names = sorted({n for s in last.sources for n in s.checkpoints if last.start <= step(n) <= last.end}, key=step)
-    kept = [name for name in names if _whole_copy(last.sources, name, run)][-2:]
-    for name in set(names) - set(kept):
+    copies = {}
+    for source in last.sources:
+        for name in source.checkpoints:
+            if last.start <= step(name) <= last.until(source):
+                copies.setdefault(name, []).append(source)
+    kept = [name for name in sorted(copies, key=step) if _whole_copy(copies[name], name, run)][-2:]
+    for name in copies.keys() - set(kept):
         (run.path / name).unlink(missing_ok=True)
     if not kept:
         raise ValueError(
@@ -345,7 +357,7 @@ def _copy_checkpoints(plan, run):
         if "checkpoints/best.npz" in source.checkpoints:
             content = source.read("checkpoints/best.npz")
             meta = _meta(content)
-            if meta and any(p.holds(meta["step"]) for p in alike if source in p.sources):
+            if meta and any(p.holds(meta["step"], source) for p in alike if source in p.sources):
                 best[content] = meta["validation_mmd2"]
     if best:
         (run.path / "checkpoints/best.npz").write_bytes(min(best, key=best.get))
@@ -354,13 +366,12 @@ def _copy_checkpoints(plan, run):
 def _whole_copy(sources, name, run) -> bool:
     run.folder("checkpoints")
     for source in sources:
-        if name in source.checkpoints:
-            (run.path / name).write_bytes(source.read(name))
-            try:
-                checkpoint.read(run.path / name)
-                return True
-            except ValueError:
-                (run.path / name).unlink()
+        (run.path / name).write_bytes(source.read(name))
+        try:
+            checkpoint.read(run.path / name)
+            return True
+        except ValueError:
+            (run.path / name).unlink()
     return False
 
 
