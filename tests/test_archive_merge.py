@@ -144,6 +144,19 @@ def test_what_went_on_from_a_step_before_the_end_lends_no_checkpoint_after_it(ru
     assert [p.name for p in run.path.glob("checkpoints/*")] == ["step-0000250.npz"]
 
 
+@pytest.mark.parametrize("what", ["codec", "shapes", "names"])
+def test_the_best_of_another_scaling_or_of_other_networks_is_not_taken(runs, what):
+    first = run_at(runs / "first", 100, [process("a")])
+    run_at(runs / "second", 200, [process("b", 100)], started_from=started(first, 100))
+    (first.path / "checkpoints/best.npz").unlink()
+    arrays = {"generator/001" if what == "names" else "generator/000": np.zeros(3 if what == "shapes" else 4)}
+    checkpoint.write(first.path / "checkpoints/best.npz", arrays, step=50, validation_mmd2=-9.0)
+    if what == "codec":
+        first.write_json("data.json", first.data | {"codec": {"scaler": "standard"}})
+    run, _ = merged("second")
+    assert checkpoint.read(run.checkpoint("best"))[1]["validation_mmd2"] == 1 / 200
+
+
 def test_a_gap_is_said_with_its_steps(runs):
     first = run_at(runs / "first", 100, [process("a")])
     run_at(runs / "second", 150, [process("b", 100)], started_from=started(first, 100))

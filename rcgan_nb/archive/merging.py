@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rcgan_nb import paths
-from rcgan_nb.archive import aside, checkpoint, events, finder, lineage
+from rcgan_nb.archive import aside, events, finder, kept, lineage
 from rcgan_nb.archive.finder import Found, Survey
 from rcgan_nb.archive.run import Run, draw
 
@@ -249,7 +249,7 @@ def _write(plan, run):
         run.write_json("alarms.json", alarms)
     for piece in plan.pieces:
         _copy_samples(piece, run)
-    _copy_checkpoints(plan, run)
+    kept.copy(plan, run)
     for k in range(plan.pieces[-1].family + 1):
         events.join([p for p in plan.pieces if p.family == k], run.path / "tensorboard")
     facts = dict(plan.tip.facts["data"])
@@ -332,54 +332,6 @@ def _copy_samples(piece, run):
             if name.startswith("samples/step-") and piece.holds(finder.step_in(name), source) and not place.exists():
                 run.folder("samples")
                 place.write_bytes(source.read(name))
-
-
-def _copy_checkpoints(plan, run):
-    """The last two of the last run, and the best one; of a damaged file a copy that is whole is taken."""
-    last = plan.pieces[-1]
-    step = finder.step_in
-    copies = {}
-    for source in last.sources:
-        for name in source.checkpoints:
-            if last.start <= step(name) <= last.until(source):
-                copies.setdefault(name, []).append(source)
-    kept = [name for name in sorted(copies, key=step) if _whole_copy(copies[name], name, run)][-2:]
-    for name in copies.keys() - set(kept):
-        (run.path / name).unlink(missing_ok=True)
-    if not kept:
-        raise ValueError(
-            f"no copy of {plan.tip.name} holds a whole checkpoint; without one there is nothing to go on with."
-        )
-    fingerprint = plan.tip.facts["data"].get("fingerprint")
-    alike = [p for p in plan.pieces if p.sources[0].facts["data"].get("fingerprint") == fingerprint]
-    best = {}
-    for source in dict.fromkeys(s for p in alike for s in p.sources):
-        if "checkpoints/best.npz" in source.checkpoints:
-            content = source.read("checkpoints/best.npz")
-            meta = _meta(content)
-            if meta and any(p.holds(meta["step"], source) for p in alike if source in p.sources):
-                best[content] = meta["validation_mmd2"]
-    if best:
-        (run.path / "checkpoints/best.npz").write_bytes(min(best, key=best.get))
-
-
-def _whole_copy(sources, name, run) -> bool:
-    run.folder("checkpoints")
-    for source in sources:
-        (run.path / name).write_bytes(source.read(name))
-        try:
-            checkpoint.read(run.path / name)
-            return True
-        except ValueError:
-            (run.path / name).unlink()
-    return False
-
-
-def _meta(content):
-    try:
-        return checkpoint.read(io.BytesIO(content))[1]
-    except ValueError:
-        return None
 
 
 def _copy_the_rest(plan, run):
