@@ -9,7 +9,8 @@ from rcgan_nb.archive.run import Run
 
 
 def bring(found: Found, *, name="") -> Run:
-    """Copy a run that was found elsewhere into the runs folder, whole or not at all.
+    """Copy a run that was found elsewhere into the runs folder, whole or not at all. A numbered double that stands in
+    for a file that is missing or broken, such as "config (1).json", gets its name.
 
     Args:
         name: in the runs folder; its own by default.
@@ -23,9 +24,11 @@ def bring(found: Found, *, name="") -> Run:
         raise FileExistsError(f"there is a run {target.name!r} already; {remedy}.")
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
+    read = {f"{what}.json": file for what, file in found.facts["read"].items()}
+    plain = {file: name for name, file in read.items()}
     try:
-        for file in found.sizes:
-            place = paths.below(partial, file)
+        for file in [file for file in found.sizes if read.get(file, file) == file]:
+            place = paths.below(partial, plain.get(file, file))
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(found.read(file))
         os.rename(partial, target)

@@ -62,7 +62,8 @@ class Found:
         return self.tree.read(self.inside + name)
 
     def _json(self, name):
-        """A JSON file of the run or, where it is missing or broken, one that Drive or a browser numbered."""
+        """What a JSON file holds or, where it is missing or broken, one that Drive or a browser numbered; why that is
+        nothing; and the file that was read."""
         reason = f"{name} is missing"
         for double in (name, *sorted(n for n in self.sizes if n != name and DOUBLE.sub("", n) == name)):
             if double not in self.sizes:
@@ -71,18 +72,19 @@ class Found:
                 reason = f"{double} is too long to be a run's"
                 continue
             try:
-                return json.loads(self.read(double)), ""
+                return json.loads(self.read(double)), "", double
             except (OSError, ValueError, RecursionError) as error:
                 reason = f"{double} cannot be read ({error})"
-        return None, reason
+        return None, reason, name
 
     @cached_property
     def facts(self) -> dict:
-        """config, data, heartbeat: dicts, empty where unreadable. segments: a list. problems: why, in words."""
+        """config, data, heartbeat: dicts, empty where unreadable. segments: a list. problems: why, in words. read: the
+        file that each was read from."""
         kinds = {"config": dict, "data": dict, "heartbeat": dict, "segments": list}
-        found, problems = {}, []
+        found, problems, read = {}, [], {}
         for what, kind in kinds.items():
-            value, reason = self._json(f"{what}.json")
+            value, reason, read[what] = self._json(f"{what}.json")
             if not reason and not isinstance(value, kind):
                 value, reason = None, f"{what}.json holds no {kind.__name__}"
             found[what] = value if value is not None else kind()
@@ -90,7 +92,7 @@ class Found:
         if not all(map(_segment, found["segments"])):
             found["segments"] = []
             problems.append("segments.json does not say who worked on the run")
-        return found | {"problems": problems}
+        return found | {"problems": problems, "read": read}
 
     @property
     def segments(self) -> list[str]:

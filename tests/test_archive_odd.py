@@ -1,0 +1,20 @@
+"""Runs with odd names, files and facts: brought in, listed, put back."""
+
+from runs_made import run_at
+
+from rcgan_nb import archive
+from rcgan_nb.archive.bring import bring
+
+
+def test_a_numbered_double_that_serves_gets_the_plain_name(runs, tmp_path):
+    run = run_at(tmp_path / "faces", 100).path
+    told = (run / "config.json").read_bytes()
+    (run / "config.json").rename(run / "config (1).json")
+    (run / "data (1).json").write_bytes((run / "data.json").read_bytes())
+    (run / "data.json").write_text('{"cod')
+    (run / "heartbeat (1).json").write_text("{}")  # one that is not needed stays what it is
+    came = bring(archive.survey(tmp_path).runs[0]).path
+    assert archive.find("faces").config.steps == 100 and archive.find("faces").data["fingerprint"] == "f"
+    assert (came / "config.json").read_bytes() == told
+    assert sorted(p.name for p in came.glob("* (1)*")) == ["heartbeat (1).json"]
+    assert archive.find("faces").status() == "finished"
