@@ -1,9 +1,32 @@
 """Runs with odd names, files and facts: brought in, listed, put back."""
 
+import threading
+import time
+
 from runs_made import run_at
 
 from rcgan_nb import archive
 from rcgan_nb.archive.bring import bring
+
+
+def test_a_run_that_writes_its_heartbeat_meanwhile_is_found(tmp_path):
+    run = run_at(tmp_path / "faces", 100)
+    for k in range(300):
+        (run.path / f"samples/{k}.txt").write_text("so that looking takes a while")
+    until, done = time.monotonic() + 3, threading.Event()
+
+    def beats():
+        while not done.is_set():
+            run.beat("running", 100)
+
+    beating = threading.Thread(target=beats)
+    beating.start()
+    try:
+        while time.monotonic() < until:
+            assert [found.name for found in archive.survey(tmp_path).runs] == ["faces"]
+    finally:
+        done.set()
+        beating.join()
 
 
 def test_a_numbered_double_that_serves_gets_the_plain_name(runs, tmp_path):

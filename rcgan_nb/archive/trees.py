@@ -1,5 +1,6 @@
 """Folders, zip and tar files read alike: names, sizes and bytes of what lies in them, and nothing is unpacked."""
 
+import contextlib
 import lzma
 import os
 import stat
@@ -77,7 +78,8 @@ def _folder(path) -> Tree:
                 if entry.name not in SKIPPED and not entry.name.startswith("."):
                     waiting.append((f"{before}{entry.name}/", entry.path))
             elif entry.is_file(follow_symlinks=False):
-                sizes[before + entry.name] = entry.stat(follow_symlinks=False).st_size
+                with contextlib.suppress(FileNotFoundError):  # half written, it has got its own name meanwhile
+                    sizes[before + entry.name] = entry.stat(follow_symlinks=False).st_size
     return Tree(path, sizes, lambda name: (path / name).read_bytes())
 
 
