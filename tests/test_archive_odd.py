@@ -1,11 +1,13 @@
 """Runs with odd names, files and facts: brought in, listed, put back."""
 
+import shutil
 import threading
 import time
 
+import pytest
 from runs_made import run_at
 
-from rcgan_nb import archive
+from rcgan_nb import archive, cli
 from rcgan_nb.archive.bring import bring
 
 
@@ -27,6 +29,24 @@ def test_a_run_that_writes_its_heartbeat_meanwhile_is_found(tmp_path):
     finally:
         done.set()
         beating.join()
+
+
+@pytest.mark.parametrize("steps", [None, "many", [100], 1.5])
+def test_a_run_whose_config_says_no_number_of_steps_is_listed_as_broken(runs, capsys, steps):
+    run = run_at(runs / "odd", 100)
+    run_at(runs / "faces", 200)
+    run.write_json("config.json", run.read_json("config.json") | {"steps": steps})
+    assert cli.main(["runs", "list"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "200/200" in said and f"figures: config.json says steps: {steps!r}, which is no whole number" in said
+
+
+def test_a_packed_run_whose_state_is_no_word_is_listed(runs, capsys):
+    run = run_at(runs / "odd", 100)
+    run.write_json("heartbeat.json", {"state": 5, "step": 100})
+    shutil.make_archive(runs / "packed", "zip", runs / "odd")
+    assert cli.main(["runs", "list", str(runs / "packed.zip")]) == 0
+    assert "packed 5" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_numbered_double_that_serves_gets_the_plain_name(runs, tmp_path):

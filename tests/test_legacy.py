@@ -352,8 +352,9 @@ def test_what_is_no_archive_is_refused(pickles):
         plan(pickles)
     with pytest.raises(ValueError, match="a plain name without slashes"):
         plan(pickles / f"{A}_RGAN_mnist", "../away")
-    odd = made.run(pickles, f"{C}_RGAN_mnist", batch_size=1)
-    with pytest.raises(ValueError, match="init.csv: batch_size must be at least 2, but 1 came"):
-        plan(odd)
+    for name, size in ((f"{C}_RGAN_mnist", 1), (f"{D}_RGAN_mnist", 0)):
+        odd = made.run(pickles, name, batch_size=size)
+        with pytest.raises(ValueError, match=f"init.csv: batch_size must be at least 2, but {size} came"):
+            plan(odd)
     (pickles / f"{A}_RGAN_mnist/config.json").write_text(json.dumps({}))  # a run of ours
     assert chains.read(pickles / f"{A}_RGAN_mnist") is None

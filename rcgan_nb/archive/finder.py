@@ -92,6 +92,10 @@ class Found:
         if not all(map(_segment, found["segments"])):
             found["segments"] = []
             problems.append("segments.json does not say who worked on the run")
+        steps = found["config"].get("steps", 0)
+        if not isinstance(steps, int):
+            found["config"] = {}
+            problems.append(f"config.json says steps: {steps!r}, which is no whole number")
         return found | {"problems": problems, "read": read}
 
     @property
@@ -129,7 +133,7 @@ class Found:
         """As Run.status; a copy that was made while it ran is lost, whatever its heartbeat says."""
         if not self.tree.packed:
             return Run(self.path).status()
-        state = self.facts["heartbeat"].get("state", "never started")
+        state = str(self.facts["heartbeat"].get("state", "never started"))
         return "lost" if state == "running" else state
 
     @property

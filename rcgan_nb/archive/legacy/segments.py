@@ -95,7 +95,7 @@ def _starts(folder, ends_here):
 def _per_epoch(folder, row) -> int:
     """Steps of an epoch, by the size of the data set; of one that is not known, the last batch that the log shows."""
     known = SETS[folder.data].series if folder.data in SETS else 0
-    steps = -(-known // networks.value(row, "batch_size"))
+    steps = -(-known // max(1, networks.value(row, "batch_size")))  # what is no size, `_config` refuses
     return max(1, steps, folder.log.largest_batch)
 
 
