@@ -8,6 +8,7 @@ import pytest
 from runs_made import run_at
 
 from rcgan_nb import archive, cli
+from rcgan_nb.archive import aside
 from rcgan_nb.archive.bring import bring
 
 
@@ -39,6 +40,23 @@ def test_a_run_whose_config_says_no_number_of_steps_is_listed_as_broken(runs, ca
     assert cli.main(["runs", "list"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "200/200" in said and f"figures: config.json says steps: {steps!r}, which is no whole number" in said
+
+
+def test_brackets_in_names_are_listed(runs, capsys):
+    run_at(runs / "exp[lr=0.1]", 100)
+    assert cli.main(["runs", "list"]) == 0
+    assert "exp[lr=0.1]" in capsys.readouterr().out
+
+
+def test_what_was_added_to_what_went_aside_stays_there(runs):
+    for name in ("one", "two"):
+        run_at(runs / name, 100)
+    went = aside.move([runs / "one", runs / "two/metrics.csv", runs / "two/samples/step-0000050.png"], "test")
+    (went / "notes.txt").write_text("mine")
+    (went / "two/samples/mine.txt").write_text("mine, too")
+    assert len(aside.restore(went.name)) == 3 and (runs / "one/config.json").exists()
+    left = {p.relative_to(went).as_posix() for p in went.rglob("*")}
+    assert left == {"notes.txt", "two", "two/samples", "two/samples/mine.txt"} and aside.kept() == []
 
 
 def test_a_packed_run_whose_state_is_no_word_is_listed(runs, capsys):

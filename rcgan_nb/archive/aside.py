@@ -53,6 +53,7 @@ def kept() -> list[str]:
 def restore(name) -> list[Path]:
     """Put everything back that was moved aside under this name; returns the places.
 
+    What was added to its folder since stays there.
     Raises: FileNotFoundError: no such name. FileExistsError: something lies in one of the places now; nothing is moved.
     """
     aside = folder() / name
@@ -67,7 +68,7 @@ def restore(name) -> list[Path]:
         (paths.runs() / n).parent.mkdir(parents=True, exist_ok=True)
         os.rename(aside / n, paths.runs() / n)
     (aside / "moved.json").unlink()
-    for empty in sorted((p for p in aside.rglob("*") if p.is_dir()), reverse=True):
-        empty.rmdir()
-    aside.rmdir()
+    for empty in [*sorted((p for p in aside.rglob("*") if p.is_dir()), reverse=True), aside]:
+        if not any(empty.iterdir()):
+            empty.rmdir()
     return [paths.runs() / n for n in names]

@@ -59,6 +59,7 @@ def _survey(given):
 def _list(given):
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from rcgan_nb import archive, paths
 
@@ -70,8 +71,9 @@ def _list(given):
         began = f"{datetime.fromtimestamp(row['began']):%Y-%m-%d %H:%M}" if row["began"] else "?"
         use = row["use"] if row["use"] == "all" else f"{row['use']}: {row['problems']}"
         steps = f"{row['step']:,}/{row['steps']:,}"
-        table.add_row(row["name"], row["status"], row["dataset"], steps, began, f"{row['mib']:.1f}", use)
-    Console().print(table if survey.runs else f"There are no runs in {given.places or paths.runs()}.")
+        cells = (row["name"], row["status"], row["dataset"], steps, began, f"{row['mib']:.1f}", use)
+        table.add_row(*map(Text, cells))  # a name may hold square brackets, which are no markup
+    Console().print(table if survey.runs else Text(f"There are no runs in {given.places or paths.runs()}."))
     for path, reason in survey.refused:
         print(f"not used: {path}: {reason}")
 
