@@ -26,7 +26,7 @@ def panel_share(lab):
     """What the panel says it took of the loop's time in the default run on digits, and the notebook's seconds."""
     with lab.opened("train", run_name="panel") as page:
         begun = page.run_all()
-        page.wait_for_end(seconds=1800)
+        page.wait_for_end()
         line = page.page.locator(".widget-html:has-text('this panel took')").first.inner_text()
         assert not page.errors, page.errors
         return float(re.search(r"this panel took ([\d.]+)%", line)[1]) / 100, time.monotonic() - begun
