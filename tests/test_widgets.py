@@ -185,7 +185,8 @@ def test_a_set_of_one_class_and_one_too_small_to_be_split(tmp_path):
 def test_without_a_page_a_view_is_its_picture(digits, monkeypatch):
     assert not base.live()
     data, metadata = digits._repr_mimebundle_()
-    assert set(data) == {"text/plain", "image/png"} and metadata["image/png"]["alt"] == digits.grid.alt
+    assert set(data) == {"text/plain", "text/html", "image/png"} and data["text/html"] == digits.grid.value
+    assert metadata["image/png"]["alt"] == digits.grid.alt
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     monkeypatch.setattr(base, "live", lambda: True)
     assert base.MADE in digits._repr_mimebundle_()[0]
