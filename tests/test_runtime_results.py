@@ -7,6 +7,7 @@ import json
 import os
 
 import pytest
+from runs_made import process, run_at
 
 from rcgan_nb.runtimes import results, shelf
 
@@ -105,6 +106,20 @@ def test_a_run_that_went_on_otherwise_here_stays(far, runs, caplog, here, there,
         assert tree(runs / "run") == before and f"the server's is {name}" in caplog.text
 
 
+@pytest.mark.parametrize(("step", "name"), [(100, "one"), (60, "one-bbbbbbbb")])
+def test_a_run_that_went_further_here_than_the_copy_gone_on_with_there_stays(far, runs, step, name):
+    ours = run_at(runs / "one", 100, [process(A)])
+    before = tree_of_bytes(ours.path)
+    run_at(far / "one", 120, [process(A), process(B, step)])
+    fetch(results.Home(runs))
+    assert (tree_of_bytes(runs / "one") == before) == (name != "one")
+    assert [s["id"][:8] for s in json.loads((runs / name / "segments.json").read_text())] == ["aaaaaaaa", "bbbbbbbb"]
+
+
+def tree_of_bytes(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
 def test_a_set_of_the_same_name_stays(far, runs, caplog):
     for folder, text in ((far, "there"), (runs, "here")):
         (folder / "prepared").mkdir(parents=True)
@@ -145,11 +160,11 @@ def test_a_name_that_leads_out_of_the_runs_folder(runs, tmp_path, name):
 SHA = hashlib.sha256(b"data").hexdigest()
 
 
-def lying(size=4, sent=b"data", sha=SHA, name="file.txt", segments=()):
+def lying(size=4, sent=b"data", sha=SHA, name="file.txt", line=((), 0)):
     async def ask(function, *arguments):
         if function == "chunk":
             return base64.b64encode(sent[arguments[1] :]).decode()
-        return {"changed": [[name, size, 1]], "digest": [size, sha], "segments": list(segments)}[function]
+        return {"changed": [[name, size, 1]], "digest": [size, sha], "line": line}[function]
 
     return ask
 
@@ -183,8 +198,9 @@ def test_links_here_lead_nowhere(far, runs, tmp_path):
     assert tree(outside) == {}
 
 
-def test_a_run_s_processes_may_be_lies(runs):
+@pytest.mark.parametrize("line", [[["../../x", 5, {}, ["../../x", 0]], "y"], {}, [5, 0], [[["aaaaaaaa1111"]], 0]])
+def test_a_run_s_processes_may_be_lies(runs, line):
     make(runs, "run", {}, A)
     before = tree(runs)
-    fetch(results.Home(runs), lying(name="run/config.json", segments=["../../x", 5, {}]))
+    fetch(results.Home(runs), lying(name="run/config.json", line=line))
     assert tree(runs) == before | {"run-server/config.json": "data"}

@@ -128,17 +128,17 @@ def _common(one, other) -> int:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def beside(folder, name, there, begun=(), reach=0) -> tuple[Path, bool]:
+def beside(folder, name, theirs: Line) -> tuple[Path, bool]:
     """Where a run that came from elsewhere goes: its own name, or one beside it where that is another run here.
 
     Args:
-        there: ids of the processes that worked on it, in order; [] where that is not known.
-        begun, reach: as of its Line.
+        theirs: its Line, without ids where they are not known.
     Returns: its folder, and whether it may be written there: it is new here, or went on from what is here. Where not,
         what is here went on from it.
     Raises: ValueError: both names are those of others, or links; or what is here is at work.
     """
     own = paths.inside(folder, name)
+    there = list(theirs.ids)
     shared = _common(processes(own) or [], there)
     apart = there[min(shared, len(there) - 1)][:8] if there else "server"  # stays the same as it goes on there
     other = paths.inside(folder, f"{name}-{apart}")
@@ -148,7 +148,7 @@ def beside(folder, name, there, begun=(), reach=0) -> tuple[Path, bool]:
         here = processes(place)
         if here is None or (here and here == there):
             return place, True
-        ours, theirs = replace(line(finder.at(place)), ids=tuple(here)), Line(tuple(there), tuple(begun), reach)
+        ours = replace(line(finder.at(place)), ids=tuple(here))
         if ours.precedes(theirs):
             _require_idle(place)
             return place, True

@@ -56,10 +56,9 @@ class There:
         return max(finder.last_step(self.files), told if isinstance(told, int) else 0)
 
     @property
-    def reach(self) -> int:
-        """The step from which it can be gone on with, as of lineage.Line."""
-        last = finder.last_step(self.files)
-        return last if last >= 0 else self.step
+    def line(self) -> lineage.Line:
+        last, begun = finder.last_step(self.files), lineage.begun(self.said.get("segments.json", ""))
+        return lineage.Line(tuple(self.segments), tuple(begun), last if last >= 0 else self.step)
 
     @property
     def beat(self) -> dict:
@@ -114,8 +113,7 @@ def _home(run, progress) -> Path | None:
     if not run.segments:
         return None  # nobody has worked on it yet
     try:
-        begun = lineage.begun(run.said["segments.json"])
-        home, new = lineage.beside(paths.runs(), run.name, run.segments, begun, run.reach)
+        home, new = lineage.beside(paths.runs(), run.name, run.line)
     except ValueError as error:
         progress(f"not fetched: {error}")
         return None

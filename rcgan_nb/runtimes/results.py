@@ -79,7 +79,7 @@ class Home:
         self._require_room(sum(size for size, _ in new.values()))
         for path in listed:
             if path[1:] == ("config.json",) and path[0] not in self.runs:
-                self.runs[path[0]] = self._name(path[0], await ask("segments", path[0]))
+                self.runs[path[0]] = self._name(path[0], _line(await ask("line", path[0])))
         missed = []
         for path in sorted(new, key=lambda path: (path[0], ORDER.get(path[-1], 1), new[path])):
             if stopped():
@@ -147,11 +147,10 @@ class Home:
             )
         return target
 
-    def _name(self, run, there) -> str:
-        """The name here of the run whose processes there were these: its own if it is new or ours gone on with."""
-        there = [i for i in there if isinstance(i, str) and ID.fullmatch(i)]
-        home, new = lineage.beside(self.folder, run, there)
-        name = home.name if new else f"{run}-{there[-1][:8]}"  # what was written there meanwhile comes, too
+    def _name(self, run, theirs) -> str:
+        """The name here of the run there with this Line: its own if it is new or ours gone on with."""
+        home, new = lineage.beside(self.folder, run, theirs)
+        name = home.name if new else f"{run}-{theirs.ids[-1][:8]}"  # what was written there meanwhile comes, too
         if name != run:
             logger.warning("Run %s went on otherwise here and stays; the server's is %s.", run, name)
         return name
@@ -162,6 +161,16 @@ class Home:
         for path in self.taken.keys() - listed:
             if path[:-1] in folders:  # a folder that went as a whole is what we are here to keep
                 self.taken.pop(path)[1].unlink(missing_ok=True)
+
+
+def _line(told) -> lineage.Line:
+    """The Line of a run there, of what can be one in what the server says (see `shelf.line`)."""
+    processes, last = told if isinstance(told, list) and len(told) == 2 and isinstance(told[0], list) else ([], 0)
+    pairs = [one for one in processes if isinstance(one, list) and len(one) == 2]
+    pairs = [(i, step) for i, step in pairs if isinstance(i, str) and ID.fullmatch(i)]
+    begun = tuple(step for _, step in pairs if isinstance(step, int))
+    ids = tuple(i for i, _ in pairs)
+    return lineage.Line(ids, begun if len(begun) == len(ids) else (), last if isinstance(last, int) else 0)
 
 
 def _digest(path) -> str:

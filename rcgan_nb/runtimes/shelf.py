@@ -54,10 +54,13 @@ def _anothers(top, begun, process) -> bool:
         return False
 
 
-def segments(top) -> list:
-    """Ids of the processes that worked on a run, in order; none where it never began."""
+def line(top) -> list:
+    """[id, step after which it began] of the processes that worked on a run, none where it never began; and the step of
+    its last checkpoint."""
     path = folder() / top / "segments.json"
-    return [segment["id"] for segment in json.loads(path.read_text())] if path.exists() else []
+    processes = [[s["id"], s.get("step")] for s in json.loads(path.read_text())] if path.exists() else []
+    numbers = [file.stem.removeprefix("step-") for file in (path.parent / "checkpoints").glob("step-*.npz")]
+    return [processes, max(map(int, filter(str.isdecimal, numbers)), default=0)]
 
 
 def digest(path) -> list:
